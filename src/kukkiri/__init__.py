@@ -1,0 +1,67 @@
+"""Kukkiri tells how sharp a picture is, how good it is, how far things in it are, and makes it clear.
+
+>>> import kukkiri as kk
+>>> kk.quality("photo.jpg", metric="niqe").value
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from kukkiri.errors import KukkiriError
+    from kukkiri.images.image import Image
+    from kukkiri.images.reading import load
+    from kukkiri.inspection.measuring import measure
+    from kukkiri.inspection.record import Record
+    from kukkiri.metrics.base import Metric
+    from kukkiri.metrics.build import metric
+    from kukkiri.metrics.score import Score
+    from kukkiri.metrics.spec import MetricSpec
+    from kukkiri.metrics.table import metrics
+    from kukkiri.quality.verbs import compare, quality
+
+__all__ = [
+    "Image",
+    "KukkiriError",
+    "Metric",
+    "MetricSpec",
+    "Record",
+    "Score",
+    "compare",
+    "load",
+    "measure",
+    "metric",
+    "metrics",
+    "quality",
+]
+
+# name → module that has it; a package that is called like its verb answers for itself.
+_LAZY = {
+    "Image": "kukkiri.images.image",
+    "KukkiriError": "kukkiri.errors",
+    "Metric": "kukkiri.metrics.base",
+    "MetricSpec": "kukkiri.metrics.spec",
+    "Record": "kukkiri.inspection.record",
+    "Score": "kukkiri.metrics.score",
+    "compare": "kukkiri.quality.verbs",
+    "load": "kukkiri.images.reading",
+    "measure": "kukkiri.inspection.measuring",
+    "metric": "kukkiri.metrics.build",
+}
+_CALLABLE_PACKAGES = ("metrics", "quality")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CALLABLE_PACKAGES:
+        return import_module(f"kukkiri.{name}")
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'kukkiri' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

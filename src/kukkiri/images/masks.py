@@ -1,0 +1,94 @@
+"""Masks (True where pixels must not count) and the rectangles they leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kukkiri.errors import ShapeError
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels: rows top … top + height − 1, columns left … left + width − 1."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array with."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def as_mask(mask: Any, size: tuple[int, int] | torch.Size, device: torch.device | str = "cpu") -> Tensor:
+    """A Boolean tensor (H, W) or (N, H, W) from a path, an array or a tensor.
+
+    Parameters
+    ----------
+    mask : path, array or tensor
+        True, or brighter than half in a picture, where pixels must not count.
+    size : (H, W)
+
+    Raises
+    ------
+    ShapeError
+        If it is not of the picture's size.
+    """
+    if isinstance(mask, np.ndarray) and mask.dtype == bool:
+        mask = torch.from_numpy(np.ascontiguousarray(mask))
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        from kukkiri.images.image import as_image
+
+        mask = as_image(mask).pixels.mean(0) > 0.5
+    if mask.ndim not in (2, 3) or tuple(mask.shape[-2:]) != tuple(size):
+        raise ShapeError(
+            expected=f"a mask of {size[1]}×{size[0]} pixels",
+            got="×".join(str(v) for v in reversed(mask.shape)),
+            fix="make the mask from this picture",
+        )
+    return mask.to(device)
+
+
+def bounding_box(free: Tensor) -> Box:
+    """The smallest rectangle around all True pixels of (H, W); empty if there is none."""
+    rows, columns = free.any(1).nonzero().flatten(), free.any(0).nonzero().flatten()
+    if len(rows) == 0:
+        return Box(0, 0, 0, 0)
+    top, left = int(rows[0]), int(columns[0])
+    return Box(top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+
+
+def largest_free_box(left_out: Tensor) -> Box:
+    """The largest rectangle of (H, W) without a masked pixel; the classic stack over a histogram of free heights."""
+    mask = left_out.cpu().numpy()
+    height, width = mask.shape
+    best, best_area = Box(0, 0, 0, 0), 0
+    heights = np.zeros(width + 1, np.int64)  # the last column stays 0 and flushes the stack
+    previous: np.ndarray | None = None
+    for row in range(height):
+        heights[:-1] = np.where(mask[row], 0, heights[:-1] + 1)
+        # Only the last row of a run of equal rows can hold the largest rectangle's foot.
+        if row + 1 < height and np.array_equal(mask[row], mask[row + 1]):
+            continue
+        if previous is not None and np.array_equal(heights, previous):
+            continue
+        previous = heights.copy()
+        edges = [0, *(np.flatnonzero(np.diff(heights)) + 1)]  # columns where the height changes
+        stack: list[tuple[int, int]] = []  # (start column, height), heights increasing
+        for column in edges:
+            tall, start = int(heights[column]), column
+            while stack and stack[-1][1] >= tall:
+                start, h = stack.pop()
+                area = h * (column - start)
+                if area > best_area:
+                    best_area, best = area, Box(row - h + 1, start, h, column - start)
+            if tall:
+                stack.append((start, tall))
+    return best

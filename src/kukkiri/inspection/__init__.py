@@ -1,0 +1,1 @@
+"""The main job: many images → records → tables and reports."""

@@ -1,0 +1,214 @@
+"""What every metric shares: accepting pictures, checking them, honouring masks, and summing over tiles."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from kukkiri.errors import ShapeError
+from kukkiri.images.filtering import dilate
+from kukkiri.images.image import ImageLike, as_batch
+from kukkiri.images.masks import as_mask, bounding_box, largest_free_box
+from kukkiri.metrics.spec import MetricSpec
+from kukkiri.metrics.table import spec_of
+
+
+class Metric(nn.Module):
+    """A measure of pictures. Call it: `metric(image[, reference])` gives one value a sample.
+
+    A subclass names its spec and implements `score`. One whose score is built from local quantities derives from
+    `LocalMetric` instead.
+    """
+
+    name: ClassVar[str]
+    # True: `score` gets the mask as weights. False: a masked picture is cut to its largest free rectangle.
+    takes_weights: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec: MetricSpec = spec_of(self.name)
+
+    def score(self, image: Tensor, reference: Tensor | None, weights: Tensor) -> Tensor:
+        """One value a sample.
+
+        Parameters
+        ----------
+        image, reference : Tensor, (N, C, H, W), values in [0, 1]
+            Of equal shape; `reference` is None exactly if the spec needs none.
+        weights : Tensor, (N, 1, H, W)
+            1 where a pixel counts, 0 where it does not. All 1 unless `takes_weights`.
+
+        Returns
+        -------
+        Tensor, (N,)
+        """
+        raise NotImplementedError  # abstract: every subclass has its own
+
+    def reach(self, height: int, width: int) -> int:
+        """How far away, in pixels, a local quantity looks in a picture of this size."""
+        return 0
+
+    def forward(
+        self, image: ImageLike, reference: ImageLike | None = None, *, mask: ImageLike | None = None
+    ) -> Tensor:
+        """Measure one picture or a batch.
+
+        Parameters
+        ----------
+        image : image-like, or Tensor (N, C, H, W), values in [0, 1]
+        reference : the same, of the same shape; for fidelity metrics only
+        mask : Boolean (H, W) or (N, H, W), optional
+            True where pixels must not count: an info bar, say.
+
+        Returns
+        -------
+        Tensor, (N,)
+            Never reduced over samples. NaN where the picture holds nothing to measure.
+
+        Raises
+        ------
+        ShapeError
+            If shapes differ, a side is too small, or the mask leaves too little.
+        """
+        x, r = self.check(image, reference)
+        if mask is None:
+            return self.score(x, r, torch.ones_like(x[:, :1]))
+        left_out = as_mask(mask, x.shape[-2:], x.device)
+        if left_out.ndim == 3:  # each sample has its own: each may be cut differently
+            if left_out.shape[0] != x.shape[0]:
+                raise ShapeError(
+                    expected=f"one mask, or {x.shape[0]}", got=f"{left_out.shape[0]}", fix="give one mask a sample"
+                )
+            parts = [
+                self._masked(x[i : i + 1], None if r is None else r[i : i + 1], left_out[i]) for i in range(x.shape[0])
+            ]
+            return torch.cat(parts)
+        return self._masked(x, r, left_out)
+
+    def check(self, image: ImageLike, reference: ImageLike | None) -> tuple[Tensor, Tensor | None]:
+        """Both pictures as batches on this metric's device, or an error that says what is wrong with them."""
+        spec = self.spec
+        if (reference is not None) != spec.needs_reference:
+            raise ShapeError(
+                expected=f"{'a' if spec.needs_reference else 'no'} reference for {spec.name}",
+                got="none" if reference is None else "one",
+                fix="use kk.compare(image, reference)" if spec.needs_reference else "use kk.quality(image)",
+            )
+        x = as_batch(image).to(self.device)
+        if x.shape[1] not in spec.channels:
+            raise ShapeError(
+                expected=f"{' or '.join(map(str, spec.channels))} channels", got=str(x.shape[1]), fix="convert the picture"
+            )
+        self._check_size(x.shape[-2], x.shape[-1], "crop less, or choose another metric")
+        if reference is None:
+            return x, None
+        r = as_batch(reference).to(x.device, x.dtype)
+        if r.shape != x.shape:
+            raise ShapeError(
+                expected=f"a reference of shape {tuple(x.shape[1:])}",
+                got=str(tuple(r.shape[1:])),
+                fix="crop or resize one, or convert both to grey or to RGB",
+            )
+        return x, r
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters and buffers live; the CPU if it has none."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            return tensor.device
+        return self._home
+
+    _home: torch.device = torch.device("cpu")
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        # A metric without parameters must follow `.to(device)` too.
+        self._home = fn(torch.empty(0, device=self._home)).device
+        return super()._apply(fn, recurse)
+
+    def _check_size(self, height: int, width: int, fix: str) -> None:
+        if min(height, width) < self.spec.min_size:
+            raise ShapeError(
+                expected=f"sides of at least {self.spec.min_size} px for {self.spec.name}", got=f"{width}×{height}", fix=fix
+            )
+
+    def _masked(self, x: Tensor, r: Tensor | None, left_out: Tensor) -> Tensor:
+        # Cutting away what is masked along the border first makes a picture with a bar equal one without it.
+        box = bounding_box(~left_out) if self.takes_weights else largest_free_box(left_out)
+        self._check_size(box.height, box.width, "the mask leaves too little: pass a smaller one")
+        left_out = left_out[box.slices]
+        x, r = x[..., *box.slices], None if r is None else r[..., *box.slices]
+        free = ~dilate(left_out, self.reach(box.height, box.width))
+        weights = free.to(x.dtype).expand(x.shape[0], 1, -1, -1)
+        return self.score(x, r, weights)
+
+
+class LocalMetric(Metric):
+    """A metric that is a function of sums over the picture, so that tiles give the value of the whole.
+
+    A subclass implements `statistics` (weighted sums of local quantities) and `value` (the score from the sums).
+    Masks and tiles are the same thing to it: pixels of weight 0 add nothing.
+    """
+
+    takes_weights = True
+    # A later pass may use the sums of the earlier ones (a threshold that depends on the mean, say).
+    passes: ClassVar[int] = 1
+
+    def statistics(
+        self,
+        image: Tensor,
+        reference: Tensor | None,
+        weights: Tensor,
+        totals: tuple[Tensor, ...],
+        size: tuple[int, int],
+    ) -> Tensor:
+        """Weighted sums over one tile, or over the whole.
+
+        Parameters
+        ----------
+        image, reference, weights
+            As in `score`. Borders of a tile inside the picture have weight 0 as far as `reach` goes.
+        totals : tuple of Tensor (N, K), float64
+            The sums over the whole picture of the passes before this one.
+        size : (int, int)
+            Height and width of the whole picture.
+
+        Returns
+        -------
+        Tensor, (N, K), float64
+        """
+        raise NotImplementedError  # abstract: every subclass has its own
+
+    def value(self, totals: tuple[Tensor, ...]) -> Tensor:
+        """The score (N,) from the sums of all passes."""
+        raise NotImplementedError  # abstract: every subclass has its own
+
+    def grid(self, height: int, width: int) -> int:
+        """Tiles must start at multiples of this (a block size, a decimation factor)."""
+        return 1
+
+    def score(self, image: Tensor, reference: Tensor | None, weights: Tensor) -> Tensor:
+        size = (image.shape[-2], image.shape[-1])
+        totals: tuple[Tensor, ...] = ()
+        for _ in range(self.passes):
+            totals += (self.statistics(image, reference, weights, totals, size),)
+        return self.value(totals).to(image.dtype)
+
+
+def weighted_sums(weights: Tensor, *quantities: Tensor) -> Tensor:
+    """Sums over each sample in float64: of the weights, then of each quantity times the weights.
+
+    Parameters
+    ----------
+    weights : Tensor, (N, 1, H, W)
+    quantities : Tensor, (N, C, H, W)
+        Averaged over their channels.
+
+    Returns
+    -------
+    Tensor, (N, 1 + len(quantities)), float64
+    """
+    columns = [weights.double().sum((1, 2, 3))]
+    columns += [(q * weights).double().sum((1, 2, 3)) / q.shape[1] for q in quantities]
+    return torch.stack(columns, 1)

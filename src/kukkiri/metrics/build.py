@@ -1,0 +1,63 @@
+"""Build a metric by name."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kukkiri.errors import InputError
+from kukkiri.metrics.base import Metric
+from kukkiri.metrics.table import spec_of
+
+
+def metric(
+    name: str, *, weights: str | Path | None = None, device: str | torch.device | None = None, **options: Any
+) -> Metric:
+    """Build a metric.
+
+    Parameters
+    ----------
+    name : str
+        One of `kk.metrics()`; 'kukkiri list' shows them.
+    weights : str or Path, optional
+        Key in the catalogue, or path of a file in the official layout; default: the metric's own.
+    device : str or torch.device, optional
+        Default: the CPU.
+    **options
+        The constructor's own options; a name that it does not know is an error.
+
+    Returns
+    -------
+    Metric
+        Call it with a picture or a batch.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric.
+    InputError
+        If an option is not known.
+    WeightError
+        If its checkpoint cannot be had.
+    """
+    spec = spec_of(name)
+    module, _, class_name = spec.implementation.partition(":")
+    kind = getattr(import_module(module), class_name)
+    known = [p for p in inspect.signature(kind).parameters if p != "weights"]
+    unknown = [o for o in options if o not in known]
+    if unknown:
+        raise InputError(
+            expected=f"options of {name}: {', '.join(known) or 'none'}", got=", ".join(unknown), fix="check the spelling"
+        )
+    if weights is not None:
+        if not spec.weights:
+            raise InputError(expected=f"no weights for {name}", got=str(weights), fix="leave weights out: it has none")
+        options["weights"] = weights
+    built: Metric = kind(**options).eval()
+    for parameter in built.parameters():
+        parameter.requires_grad_(False)
+    return built if device is None else built.to(device)

@@ -1,0 +1,95 @@
+"""Measure a picture of any size tile by tile, with the value of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from kukkiri.errors import InputError, ShapeError
+from kukkiri.images.filtering import dilate
+from kukkiri.images.image import ImageLike
+from kukkiri.images.masks import Box, as_mask, bounding_box
+from kukkiri.images.tiles import picture_size, tiles
+from kukkiri.metrics.base import LocalMetric, Metric
+
+if TYPE_CHECKING:
+    from kukkiri.images.reading import ImageFile
+
+
+def measure_tiled(
+    metric: Metric,
+    image: ImageLike | ImageFile,
+    reference: ImageLike | ImageFile | None = None,
+    *,
+    mask: ImageLike | None = None,
+    size: int = 1024,
+) -> float:
+    """The value of a metric over a picture that need never be in memory as a whole.
+
+    Parameters
+    ----------
+    metric : Metric
+        One whose spec says `tileable`.
+    image, reference : image-like, or an open ImageFile
+    mask : Boolean (H, W), optional
+        True where pixels must not count.
+    size : int
+        Side of a tile without its margin, pixels; rounded up to the metric's grid.
+
+    Returns
+    -------
+    float
+        The same as `metric(image, reference, mask=mask)`, to rounding.
+
+    Raises
+    ------
+    InputError
+        If the metric is not tileable.
+    ShapeError
+        If sizes differ.
+    """
+    if not isinstance(metric, LocalMetric):
+        raise InputError(
+            expected="a tileable metric", got=metric.spec.name, fix="measure the whole picture, or a part with a box"
+        )
+    height, width = picture_size(image)
+    if reference is not None and picture_size(reference) != (height, width):
+        raise ShapeError(
+            expected=f"a reference of {width}×{height}", got="×".join(map(str, picture_size(reference)[::-1])), fix="crop one"
+        )
+    left_out: Tensor | None = None
+    box = Box(0, 0, height, width)
+    if mask is not None:
+        left_out = as_mask(mask, (height, width))
+        box = bounding_box(~left_out)
+        left_out = left_out[box.slices]
+    whole = (box.height, box.width)
+    grid, reach = metric.grid(*whole), metric.reach(*whole)
+    step = -(-size // grid) * grid
+    margin = -(-reach // grid) * grid
+    if left_out is not None:
+        left_out = dilate(left_out, reach)
+    totals: tuple[Tensor, ...] = ()
+
+    def parts() -> Iterator[Tensor]:
+        partners = repeat(None) if reference is None else tiles(reference, size=step, overlap=margin, box=box)
+        for tile, partner in zip(tiles(image, size=step, overlap=margin, box=box), partners):
+            x = tile.pixels[None].to(metric.device)
+            r = None if partner is None else partner.pixels[None].to(metric.device)
+            rows, columns = tile.core
+            weights = torch.zeros_like(x[:, :1])
+            core = (
+                slice(rows.start - tile.top, rows.stop - tile.top),
+                slice(columns.start - tile.left, columns.stop - tile.left),
+            )
+            weights[..., *core] = 1 if left_out is None else (~left_out[rows, columns]).to(x)
+            yield metric.statistics(x, r, weights, totals, whole)
+
+    for _ in range(metric.passes):
+        totals += (reduce(torch.add, parts()),)
+    return float(metric.value(totals)[0])

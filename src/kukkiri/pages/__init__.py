@@ -1,0 +1,1 @@
+"""Every HTML page's theme, texts and components."""
