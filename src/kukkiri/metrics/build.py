@@ -51,7 +51,9 @@ def metric(
     unknown = [o for o in options if o not in known]
     if unknown:
         raise InputError(
-            expected=f"options of {name}: {', '.join(known) or 'none'}", got=", ".join(unknown), fix="check the spelling"
+            expected=f"options of {name}: {', '.join(known) or 'none'}",
+            got=", ".join(unknown),
+            fix="check the spelling",
         )
     if weights is not None:
         if not spec.weights:

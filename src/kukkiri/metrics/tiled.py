@@ -27,6 +27,8 @@ def measure_tiled(
     reference: ImageLike | ImageFile | None = None,
     *,
     mask: ImageLike | None = None,
+    plane: int = 0,
+    box: Box | None = None,
     size: int = 1024,
 ) -> float:
     """The value of a metric over a picture that need never be in memory as a whole.
@@ -37,7 +39,11 @@ def measure_tiled(
         One whose spec says `tileable`.
     image, reference : image-like, or an open ImageFile
     mask : Boolean (H, W), optional
-        True where pixels must not count.
+        True where pixels must not count; of the size of the box, if there is one.
+    plane : int
+        Of an ImageFile.
+    box : Box, optional
+        Only this part of the picture.
     size : int
         Side of a tile without its margin, pixels; rounded up to the metric's grid.
 
@@ -57,17 +63,23 @@ def measure_tiled(
         raise InputError(
             expected="a tileable metric", got=metric.spec.name, fix="measure the whole picture, or a part with a box"
         )
-    height, width = picture_size(image)
-    if reference is not None and picture_size(reference) != (height, width):
-        raise ShapeError(
-            expected=f"a reference of {width}×{height}", got="×".join(map(str, picture_size(reference)[::-1])), fix="crop one"
-        )
+    height, width = picture_size(image, plane)
+    if reference is not None and picture_size(reference, plane) != (height, width):
+        other = "×".join(map(str, picture_size(reference, plane)[::-1]))
+        raise ShapeError(expected=f"a reference of {width}×{height}", got=other, fix="crop one")
+    box = box or Box(0, 0, height, width)
     left_out: Tensor | None = None
-    box = Box(0, 0, height, width)
     if mask is not None:
-        left_out = as_mask(mask, (height, width))
-        box = bounding_box(~left_out)
-        left_out = left_out[box.slices]
+        left_out = as_mask(mask, (box.height, box.width))
+        inner = bounding_box(~left_out)
+        left_out = left_out[inner.slices]
+        box = Box(box.top + inner.top, box.left + inner.left, inner.height, inner.width)
+    if min(box.height, box.width) < metric.spec.min_size:
+        raise ShapeError(
+            expected=f"sides of at least {metric.spec.min_size} px for {metric.spec.name}",
+            got=f"{box.width}×{box.height}",
+            fix="crop or mask less, or choose another metric",
+        )
     whole = (box.height, box.width)
     grid, reach = metric.grid(*whole), metric.reach(*whole)
     step = -(-size // grid) * grid
@@ -77,8 +89,10 @@ def measure_tiled(
     totals: tuple[Tensor, ...] = ()
 
     def parts() -> Iterator[Tensor]:
-        partners = repeat(None) if reference is None else tiles(reference, size=step, overlap=margin, box=box)
-        for tile, partner in zip(tiles(image, size=step, overlap=margin, box=box), partners):
+        partners = (
+            repeat(None) if reference is None else tiles(reference, size=step, overlap=margin, box=box, plane=plane)
+        )
+        for tile, partner in zip(tiles(image, size=step, overlap=margin, box=box, plane=plane), partners):
             x = tile.pixels[None].to(metric.device)
             r = None if partner is None else partner.pixels[None].to(metric.device)
             rows, columns = tile.core

@@ -71,7 +71,9 @@ def _score(image: ImageLike, reference: ImageLike | None, metric: str | Metric, 
     r = None if reference is None else as_image(reference)
     if isinstance(mask, str):
         if mask != "auto":
-            raise InputError(expected="'auto', None or a Boolean array as mask", got=repr(mask), fix="load the file first")
+            raise InputError(
+                expected="'auto', None or a Boolean array as mask", got=repr(mask), fix="load the file first"
+            )
         mask = find_overlays(x if r is None else r).mask
     left_out = None if mask is None else as_mask(mask, (x.height, x.width))
     if left_out is not None and not bool(left_out.any()):

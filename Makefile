@@ -1,0 +1,44 @@
+# Two commands are enough: `make demo` and `make test`. Everything goes into .venv; nothing else is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Where to get torch, for a CUDA build say: make demo TORCH_INDEX=URL-of-a-wheel-index
+TORCH_INDEX ?=
+# A folder of photographs for `make bench`; default: those of the demonstration.
+DATA ?=
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+
+.PHONY: demo test test-all bench lint docs clean
+
+demo: $(STAMP)
+	$(BIN)/kukkiri demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: $(STAMP) lint
+	$(BIN)/python -m pytest -q -n 2
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/throughput.py $(DATA)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+
+# torch first and alone, with its exact version: a range would bring gigabytes of CUDA where a CPU build is at hand.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "expected Python 3.11 or later, got $$($(PYTHON) --version); set PYTHON=python3.12, say" >&2; exit 1)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist

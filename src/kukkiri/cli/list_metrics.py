@@ -1,0 +1,50 @@
+"""`kukkiri list`: all metrics and what they promise."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import typer
+
+from kukkiri.cli.output import Json, print_json, show, table
+
+
+def command(
+    answers: Annotated[
+        Literal["sharpness", "quality", "fidelity"] | None,
+        typer.Option("--answers", help="Only metrics that answer this."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the metrics: question answered, direction, range, licence, weights."""
+    from kukkiri.metrics.table import metrics
+    from kukkiri.weights import present
+
+    specs = [s for s in metrics() if answers in (None, s.answers)]
+    if json:
+        print_json([s.to_row() | {"weights_present": all(map(present, s.weights))} for s in specs])
+        return
+
+    def bound(value: float) -> str:
+        return "∞" if value == math.inf else "−∞" if value == -math.inf else f"{value:g}"
+
+    show(
+        table(
+            ["metric", "title", "answers", "reference", "better", "range", "evidence", "weights", "licence"],
+            [
+                (
+                    s.name,
+                    s.title,
+                    s.answers,
+                    "yes" if s.needs_reference else "",
+                    "higher ↑" if s.higher_is_better else "lower ↓",
+                    f"{bound(s.value_range[0])} … {bound(s.value_range[1])}" + (f" {s.unit}" if s.unit else ""),
+                    s.evidence,
+                    "" if not s.weights else "present" if all(map(present, s.weights)) else "to fetch",
+                    s.licence,
+                )
+                for s in specs
+            ],
+        )
+    )

@@ -1,0 +1,62 @@
+"""The command `kukkiri`: sub-commands, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import kukkiri
+from kukkiri.cli import compare, demo, doctor, list_metrics, measure, quality, weights
+from kukkiri.errors import InputError, KukkiriError, MissingExtraError
+
+app = typer.Typer(
+    name="kukkiri",
+    help="How sharp is a picture, and how good?",
+    epilog="Exit codes: 0 done, 1 some input failed or a gate was not met, 2 wrong use.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("measure")(measure.command)
+app.command("quality")(quality.command)
+app.command("compare")(compare.command)
+app.command("list")(list_metrics.command)
+app.add_typer(weights.app, name="weights")
+app.command("demo")(demo.command)
+app.command("doctor")(doctor.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kukkiri {kukkiri.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to standard error.")] = False,
+) -> None:
+    """How sharp is a picture, and how good?"""
+    import logging
+
+    level = logging.DEBUG if verbose else logging.ERROR
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+
+
+def run() -> None:
+    """Run the command line; every error becomes one line on standard error."""
+    try:
+        app()
+    except KukkiriError as error:
+        typer.echo(f"kukkiri: {error}", err=True)
+        sys.exit(2 if isinstance(error, (InputError, MissingExtraError)) else 1)
+    except BrokenPipeError:  # the reader of a pipe has gone: nothing is left to say, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

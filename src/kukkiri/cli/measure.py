@@ -1,0 +1,163 @@
+"""`kukkiri measure`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kukkiri.cli.output import Json, number, print_json, show, table
+
+if TYPE_CHECKING:
+    from kukkiri.inspection.run import Outcome
+
+# Rows that are printed when no table is asked for; more would only scroll by.
+PRINTED = 50
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, patterns, or '-' for a list of names on standard input.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Table to write: .csv, .jsonl or .parquet. Run again to go on.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", "-r", help="Report to write: one .html file.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", "-m", help="Metric; repeat it or part by commas. See 'kukkiri list'."),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", help="Gate such as 'niqe > 6 or contrast < 0.05': exit 1 if it holds."),
+    ] = None,
+    roi: Annotated[str | None, typer.Option("--roi", help="Only this region: X,Y,WIDTH,HEIGHT in pixels.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="Picture that is white where pixels must not count.")
+    ] = None,
+    auto_mask: Annotated[
+        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
+    ] = True,
+    title: Annotated[str | None, typer.Option("--title", help="Heading of the report.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Of the report: en or ja. Default: the locale's.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-j", help="Threads. Default: one a core.")] = None,
+    device: Annotated[str, typer.Option("--device", help="Where to compute: cpu or cuda.")] = "cpu",
+    engine: Annotated[str, typer.Option("--engine", help="What runs the work: local.")] = "local",
+    max_whole: Annotated[
+        float, typer.Option("--max-whole", help="Megapixels; larger pictures are measured tile by tile.")
+    ] = 67.1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything anew.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an --out that is not from a run before.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure pictures: one row each, a table, and a report to look at."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from kukkiri.inspection.run import inspect
+    from kukkiri.inspection.settings import Settings, check_metrics, parse_roi
+    from kukkiri.inspection.sources import find_files
+
+    settings = Settings(
+        metrics=check_metrics(metric),
+        roi=parse_roi(roi) if roi else None,
+        mask=mask,
+        auto_mask=auto_mask,
+        whole_limit=round(max_whole * 1e6),
+        device=device,
+    )
+    files = find_files(paths, stdin=sys.stdin.buffer)
+    rows: list[dict[str, Any]] = []
+    listed = out is None and not json
+
+    def on_row(row: dict[str, Any]) -> None:
+        if json:
+            print_json(row)
+        elif listed and len(rows) < PRINTED:
+            rows.append(row)
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("measuring", total=len(files), rate="")
+
+        def on_start(_: int, reused: int) -> None:
+            progress.update(task, completed=reused)
+
+        def on_batch(count: int) -> None:
+            progress.advance(task, count)
+            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.1f} pictures/s" if speed else "")
+
+        outcome = inspect(
+            files,
+            settings,
+            out=out,
+            report=report,
+            fail_if=fail_if or (),
+            title=title,
+            language=language,
+            engine=engine,
+            workers=workers,
+            fresh=fresh,
+            overwrite=overwrite,
+            on_start=on_start,
+            on_batch=on_batch,
+            on_row=on_row,
+        )
+    if listed:
+        show(_listing(rows, settings.metrics))
+        if outcome.pictures > len(rows):
+            typer.echo(f"… and {outcome.pictures - len(rows)} more: write them all with --out FILE.csv", err=True)
+    _summary(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> Any:
+    names = [*(["sigma"] if any(r["sigma"] is not None for r in rows) else []), *metrics, "noise"]
+    planes = any(r["plane"] for r in rows)
+    return table(
+        ["picture", *names, ""],
+        [
+            (
+                row["path"] + (f" [{row['plane']}]" if planes else ""),
+                *(number(row[name]) for name in names),
+                row["error"] or row["masked"],
+            )
+            for row in rows
+        ],
+        right=names,
+    )
+
+
+def _summary(outcome: Outcome) -> None:
+    """Counts and places on standard error, so that standard output stays data."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    reused = f", {outcome.reused} taken over from the run before" if outcome.reused else ""
+    say(f"{outcome.pictures} pictures of {outcome.files} files, {outcome.failed} failed{reused}")
+    for text, paths in outcome.gate_failures.items():
+        verdict = f"holds for {len(paths)}, first {paths[0]}" if paths else "holds for none"
+        say(f"gate '{text}': {verdict}")
+    for text, paths in outcome.gate_unknown.items():
+        if paths:
+            say(f"gate '{text}': cannot be judged for {len(paths)}, first {paths[0]}: a column is empty")
+    if outcome.out:
+        say(f"table:  {outcome.out}")
+    if outcome.report:
+        say(f"report: {outcome.report}")

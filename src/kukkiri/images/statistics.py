@@ -1,0 +1,117 @@
+"""What a picture holds before any question is asked: level, contrast, clipping, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kukkiri.images.colour import luma
+from kukkiri.images.filtering import correlate, dilate
+
+# Immerkær's difference of two Laplacians: blind to constants, ramps and most edges, so that noise is what is left.
+NOISE_KERNEL = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
+# Its response to white noise of unit variance has this standard deviation: the root of the sum of its squares.
+NOISE_GAIN = 6.0
+# The median of |x| of a standard normal variable.
+NORMAL_MAD = 0.6744897501960817
+# A median needs no more than this many samples; more only cost time.
+NOISE_SAMPLES = 1 << 18
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Basic figures of one picture, over the pixels that count.
+
+    Parameters
+    ----------
+    mean : float
+        Mean luma, [0, 1].
+    contrast : float
+        Root-mean-square contrast: the standard deviation of luma, [0, 1].
+    clipped_low, clipped_high : float
+        Share of pixels in which a channel sits at 0, at 1.
+    noise : float
+        Standard deviation of white noise on [0, 1]; NaN below 3×3 pixels.
+    """
+
+    mean: float
+    contrast: float
+    clipped_low: float
+    clipped_high: float
+    noise: float
+
+
+def statistics(pixels: Tensor, left_out: Tensor | None = None) -> Statistics:
+    """Basic figures of a picture.
+
+    Parameters
+    ----------
+    pixels : Tensor, (C, H, W), values in [0, 1]
+    left_out : Tensor of bool, (H, W), optional
+        True where pixels do not count.
+
+    Returns
+    -------
+    Statistics
+        NaN throughout if no pixel counts.
+    """
+    grey = luma(pixels[None])[0, 0]
+    low, high = (pixels <= 0).any(0), (pixels >= 1).any(0)
+    if left_out is not None:
+        free = ~left_out
+        if not bool(free.any()):
+            return Statistics(*(float("nan"),) * 5)
+        noise = estimate_noise(grey, left_out)
+        grey, low, high = grey[free], low[free], high[free]
+    else:
+        noise = estimate_noise(grey)
+    mean = grey.mean(dtype=torch.float64)
+    spread = (grey.square().mean(dtype=torch.float64) - mean.square()).clamp_min(0).sqrt()
+    count = low.numel()
+    return Statistics(
+        mean=float(mean),
+        contrast=float(spread),
+        clipped_low=int(low.count_nonzero()) / count,
+        clipped_high=int(high.count_nonzero()) / count,
+        noise=noise,
+    )
+
+
+def estimate_noise(grey: Tensor, left_out: Tensor | None = None) -> float:
+    """Standard deviation of white noise, by the median of Immerkær's noise response.
+
+    The median shrugs off edges and texture as long as they fill less than half of the picture; fine texture
+    everywhere is taken for noise.
+
+    Parameters
+    ----------
+    grey : Tensor, (H, W), values in [0, 1]
+    left_out : Tensor of bool, (H, W), optional
+
+    Returns
+    -------
+    float
+        On [0, 1]; NaN if no 3×3 neighbourhood counts. Source: Immerkær, Computer Vision and Image Understanding
+        64(2), 1996, doi:10.1006/cviu.1996.0060 (the kernel); the median in place of the mean is ours.
+    """
+    if min(grey.shape) < 3:
+        return float("nan")
+    # Every k-th row of responses is enough for a median: take whole rows, so that the filter stays a filter.
+    stride = max(1, grey.numel() // NOISE_SAMPLES)
+    if stride == 1:
+        response = correlate(grey[None, None], NOISE_KERNEL, "valid")[0, 0]
+        counts = None if left_out is None else ~dilate(left_out, 1)[1:-1, 1:-1]
+    else:
+        rows = torch.arange(0, grey.shape[0] - 2, stride)
+        bands = torch.stack([grey[rows], grey[rows + 1], grey[rows + 2]])
+        second = bands[..., :-2] - 2 * bands[..., 1:-1] + bands[..., 2:]
+        response = second[0] - 2 * second[1] + second[2]
+        counts = None if left_out is None else ~dilate(left_out, 1)[rows + 1, 1:-1]
+    values = (response if counts is None else response[counts]).abs().flatten().numpy()
+    if values.size == 0:
+        return float("nan")
+    middle = values.size // 2
+    return float(np.partition(values, middle)[middle]) / (NOISE_GAIN * NORMAL_MAD)

@@ -1,0 +1,120 @@
+"""What a run has measured so far, safe against being killed at any moment.
+
+A small SQLite file beside the table: each batch is one transaction, so it is in there whole or not at all. A later run
+takes over every row whose file, settings and weights are unchanged. Deleting the file only costs measuring again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kukkiri.errors import WriteError
+from kukkiri.inspection.settings import file_fingerprint
+from kukkiri.inspection.worker import Measured
+
+SUFFIX = ".journal"
+# To be raised when the tables change: an older journal is then started anew.
+LAYOUT = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings TEXT, fingerprint TEXT, has_thumbnail INTEGER);
+CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, PRIMARY KEY (source, plane));
+"""
+
+
+class Journal:
+    """Rows by file.
+
+    Parameters
+    ----------
+    path : Path or None
+        Of the journal; None keeps it in a temporary file that goes with it.
+    settings : str
+        Fingerprint of the settings; rows of other settings do not count.
+
+    Raises
+    ------
+    WriteError
+        If another run is using it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path | None, settings: str) -> None:
+        self.path, self.settings = path, settings
+        try:
+            # '' is SQLite's private temporary database: in memory while small, then on disk.
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect("" if path is None else path, timeout=1, isolation_level=None)
+            if path is not None:
+                # One run at a time: two would measure everything twice and race for the table.
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] not in (0, LAYOUT):
+                self._db.execute("DROP TABLE IF EXISTS files")
+                self._db.execute("DROP TABLE IF EXISTS rows")
+            self._db.execute("BEGIN IMMEDIATE")
+            for statement in SCHEMA.strip().split("\n"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {LAYOUT}")
+            self._db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            busy = "locked" in str(error)
+            raise WriteError(
+                expected=f"a journal at {path} that this run can write",
+                got="another run that is using it" if busy else f"{type(error).__name__}: {error}",
+                fix="wait for it to end, or choose another --out" if busy else "delete it, or choose another --out",
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def add(self, batch: Sequence[Measured]) -> None:
+        """Store one batch, all of it or nothing."""
+        sources = {_key(m.source): m for m in batch}
+        self._db.execute("BEGIN IMMEDIATE")
+        for key, measured in sources.items():
+            self._db.execute("DELETE FROM rows WHERE source = ?", (key,))
+            has_thumbnails = all(m.thumbnail or m.record.error for m in batch if m.source == measured.source)
+            self._db.execute(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+                (key, self.settings, measured.fingerprint, has_thumbnails),
+            )
+        self._db.executemany(
+            "INSERT INTO rows VALUES (?, ?, ?, ?)",
+            (
+                (_key(m.source), m.record.plane, json.dumps(m.record.to_row(), ensure_ascii=True), m.thumbnail)
+                for m in batch
+            ),
+        )
+        self._db.execute("COMMIT")
+
+    def is_fresh(self, files: Sequence[Path], *, thumbnails: bool) -> bool:
+        """Whether all these files have been measured with these settings and have not changed since."""
+        for file in files:
+            found = self._db.execute(
+                "SELECT settings, fingerprint, has_thumbnail FROM files WHERE source = ?", (_key(file),)
+            ).fetchone()
+            if found is None or found[:2] != (self.settings, file_fingerprint(file)) or (thumbnails and not found[2]):
+                return False
+        return True
+
+    def rows(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bytes | None]]:
+        """Row and thumbnail of each picture of these files, in their order."""
+        for file in files:
+            stored = self._db.execute("SELECT row, thumbnail FROM rows WHERE source = ? ORDER BY plane", (_key(file),))
+            for row, small in stored:
+                yield json.loads(row), small
+
+
+def journal_path(out: Path) -> Path:
+    """Where the journal of a table lies: beside it."""
+    return out.with_name(out.name + SUFFIX)
+
+
+def _key(path: Path) -> bytes:
+    # As given, so that the path column of a row that is taken over is what this run would write.
+    return os.fsencode(path)

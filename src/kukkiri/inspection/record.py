@@ -1,0 +1,90 @@
+"""One row a picture: what was measured, or why it could not be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+# Six significant digits: what single precision holds reliably, whatever the order of a sum.
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Record:
+    """The row of one plane of one file.
+
+    Parameters
+    ----------
+    path : str
+        As given, or found below the folder that was given.
+    plane : int
+        0 for the first (or only) picture of the file.
+    error : str or None
+        What went wrong, in one line, and how to fix it. Other columns may still hold values.
+    width, height, channels, bit_depth : int or None
+        Of the file; bit depth 32 stands for floating point.
+    pixel_size : float or None
+        Metres.
+    mean, contrast : float or None
+        Mean and standard deviation of luma, [0, 1].
+    clipped_low, clipped_high : float or None
+        Share of pixels in which a channel is at its lowest, at its highest.
+    noise : float or None
+        Standard deviation of white noise on [0, 1].
+    sigma, sigma_lo, sigma_hi : float or None
+        Blur size and its 90 % interval, pixels.
+    masked : str
+        What was left out of every measurement; '' for nothing.
+    version : str
+        Version of Kukkiri and, after '+', a hash of the weights that were used.
+    scores : mapping
+        Metric name → value, None where the metric could not be measured.
+    """
+
+    path: str
+    plane: int = 0
+    error: str | None = None
+    width: int | None = None
+    height: int | None = None
+    channels: int | None = None
+    bit_depth: int | None = None
+    pixel_size: float | None = None
+    mean: float | None = None
+    contrast: float | None = None
+    clipped_low: float | None = None
+    clipped_high: float | None = None
+    noise: float | None = None
+    sigma: float | None = None
+    sigma_lo: float | None = None
+    sigma_hi: float | None = None
+    masked: str = ""
+    version: str = ""
+    scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat JSON-ready dict: the columns, then one a metric. NaN is None; floats have six significant digits."""
+        row = {name: getattr(self, name) for name in COLUMNS}
+        row.update(self.scores)
+        return {name: _plain(value) for name, value in row.items()}
+
+
+COLUMNS = tuple(f.name for f in fields(Record) if f.name != "scores")
+# How a column is typed in a table that has types.
+COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
+    dict.fromkeys(("path", "error", "masked", "version"), str)
+    | dict.fromkeys(("plane", "width", "height", "channels", "bit_depth"), int)
+)
+
+
+def columns(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names of all columns of a table with these metrics, in order."""
+    return (*COLUMNS, *metrics)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(f"{value:.{DIGITS}g}")
+    return value

@@ -1,0 +1,266 @@
+"""What one worker does with a batch of files: read, group by size, measure, one record a picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kukkiri.errors import KukkiriError, ShapeError, one_line
+from kukkiri.images.image import Image
+from kukkiri.images.masks import Box, as_mask
+from kukkiri.images.overlays import find_overlays
+from kukkiri.images.reading import ImageFile, load, open_image
+from kukkiri.images.statistics import statistics
+from kukkiri.inspection.budget import PixelBudget
+from kukkiri.inspection.huge import measure_huge
+from kukkiri.inspection.record import Record
+from kukkiri.inspection.settings import Settings, file_fingerprint
+from kukkiri.inspection.thumbnails import thumbnail
+from kukkiri.metrics.base import Metric
+from kukkiri.metrics.build import metric
+
+log = logging.getLogger("kukkiri")
+
+# Pictures of one size are measured together up to this many pixels: enough to make Python's own time small, little
+# enough for the working set to stay near the cache.
+GROUP_PIXELS = 1 << 20
+# Decoded at once over all workers.
+BUDGET_PIXELS = 1 << 26
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What becomes of one picture.
+
+    Parameters
+    ----------
+    record : Record
+    thumbnail : bytes or None
+        WebP, if it was asked for and the picture could be read.
+    source : Path
+    fingerprint : str
+        Of the file when it was opened.
+    """
+
+    record: Record
+    thumbnail: bytes | None
+    source: Path
+    fingerprint: str
+
+
+@dataclass
+class Picture:
+    """A decoded picture on its way to its record."""
+
+    pixels: Tensor
+    left_out: Tensor | None
+    columns: dict[str, Any]
+    thumbnail: bytes | None
+    cost: int
+    scores: dict[str, float | None] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """Measures batches; one object serves all threads.
+
+    Parameters
+    ----------
+    settings : Settings
+    thumbnails : bool
+        Make a small picture of each.
+    """
+
+    def __init__(self, settings: Settings, *, thumbnails: bool = False) -> None:
+        self.settings, self.thumbnails = settings, thumbnails
+        self.metrics: list[Metric] = [metric(name, device=settings.device) for name in settings.metrics]
+        self.version = settings.version
+        self.mask: Image | None = None if settings.mask is None else load(settings.mask)
+        self.budget = PixelBudget(BUDGET_PIXELS)
+
+    def measure(self, files: Sequence[Path]) -> list[Measured]:
+        """Measure some files, each with all its planes.
+
+        Parameters
+        ----------
+        files : sequence of Path
+
+        Returns
+        -------
+        list of Measured
+            In the order of the files and planes. Whatever goes wrong with one is said in its record.
+        """
+        results: list[Callable[[], Measured]] = []
+        waiting: list[Picture] = []
+        try:
+            for file in files:
+                results.extend(self._file(file, waiting))
+        finally:
+            self._flush(waiting)
+        return [result() for result in results]
+
+    def _file(self, file: Path, waiting: list[Picture]) -> Iterator[Callable[[], Measured]]:
+        name, fingerprint = _printable(file), file_fingerprint(file)
+
+        def result(picture: Picture | str, plane: int) -> Callable[[], Measured]:
+            return lambda: Measured(self._record(name, plane, picture), _thumbnail(picture), file, fingerprint)
+
+        try:
+            with open_image(file) as source:
+                for plane in range(source.planes):
+                    try:
+                        yield result(self._plane(source, plane, waiting), plane)
+                    except Exception as error:
+                        yield result(_explain(error), plane)
+        except Exception as error:
+            yield result(_explain(error), 0)
+
+    def _plane(self, source: ImageFile, plane: int, waiting: list[Picture]) -> Picture:
+        header = source.header(plane)
+        height, width = header.height, header.width
+        columns: dict[str, Any] = {
+            name: getattr(header, name) for name in ("width", "height", "channels", "bit_depth", "pixel_size")
+        }
+        if height * width > self.settings.whole_limit:
+            self._flush(waiting)
+            values, scores, errors, small = measure_huge(
+                source, plane, self.metrics, self.settings, self.mask, thumbnails=self.thumbnails
+            )
+            return Picture(torch.empty(0), None, columns | values, small, 0, scores, errors)
+        cost = height * width
+        if sum(p.cost for p in waiting) + cost > GROUP_PIXELS:
+            self._flush(waiting)
+        if not self.budget.take_at_once(cost):
+            self._flush(waiting)
+            self.budget.take(cost)
+        try:
+            picture = self._decode(source, plane, columns, cost)
+        except BaseException:
+            self.budget.give_back(cost)
+            raise
+        waiting.append(picture)
+        return picture
+
+    def _decode(self, source: ImageFile, plane: int, columns: dict[str, Any], cost: int) -> Picture:
+        image = source.read(plane)
+        left_out, said = self._left_out(image)
+        pixels = image.pixels
+        small = thumbnail(pixels, image.bit_depth) if self.thumbnails else None
+        if self.settings.roi is not None:
+            rows, across = inside(self.settings.roi, image.height, image.width).slices
+            pixels = pixels[:, rows, across]
+            left_out = None if left_out is None else left_out[rows, across]
+        if left_out is not None and not bool(left_out.any()):
+            left_out = None
+        found = statistics(pixels, left_out)
+        columns.update(vars(found), channels=image.channels, bit_depth=image.bit_depth, masked=said)
+        return Picture(pixels, left_out, columns, small, cost)
+
+    def _left_out(self, image: Image) -> tuple[Tensor | None, str]:
+        """The mask of a whole picture, and what to say of it."""
+        said: list[str] = []
+        left_out: Tensor | None = None
+        if self.settings.auto_mask:
+            overlays = find_overlays(image)
+            left_out = overlays.mask
+            said += [text] if (text := overlays.describe()) else []
+        if self.mask is not None:
+            given = as_mask(self.mask, (image.height, image.width))
+            left_out = given if left_out is None else left_out | given
+            said.append(f"mask {_printable(self.settings.mask)}")
+        if self.settings.roi is not None:
+            said.append("outside " + self.settings.describe()["roi"])
+        return left_out, "; ".join(said)
+
+    def _flush(self, waiting: list[Picture]) -> None:
+        """Measure all waiting pictures, those of one size together, and let go of their pixels."""
+        groups: dict[Any, list[Picture]] = {}
+        for picture in waiting:
+            # A masked picture may be cut like no other.
+            key = tuple(picture.pixels.shape) if picture.left_out is None else id(picture)
+            groups.setdefault(key, []).append(picture)
+        try:
+            for group in groups.values():
+                batch = torch.stack([p.pixels for p in group]).to(self.settings.device)
+                for one in self.metrics:
+                    _measure_group(one, batch, group)
+        finally:
+            for picture in waiting:
+                self.budget.give_back(picture.cost)
+                picture.pixels, picture.left_out = torch.empty(0), None
+            waiting.clear()
+
+    def _record(self, name: str, plane: int, picture: Picture | str) -> Record:
+        if isinstance(picture, str):
+            scores: dict[str, float | None] = dict.fromkeys(self.settings.metrics)
+            return Record(name, plane, picture, version=self.version, scores=scores)
+        return Record(
+            name,
+            plane,
+            "; ".join(picture.errors) or None,
+            version=self.version,
+            scores={m: picture.scores.get(m) for m in self.settings.metrics},
+            **picture.columns,
+        )
+
+
+def _measure_group(one: Metric, batch: Tensor, group: list[Picture]) -> None:
+    """One metric over pictures of one size; a failure of the whole is looked into picture by picture."""
+    mask = group[0].left_out
+    try:
+        with torch.inference_mode():
+            values = one(batch, mask=mask).tolist()
+    except Exception as error:
+        if len(group) > 1 and not isinstance(error, KukkiriError):
+            for picture, pixels in zip(group, batch):
+                _measure_group(one, pixels[None], [picture])
+            return
+        for picture in group:
+            picture.scores[one.spec.name] = None
+            picture.errors.append(f"{one.spec.name}: {_explain(error)}")
+        return
+    for picture, value in zip(group, values):
+        picture.scores[one.spec.name] = value
+
+
+def inside(roi: Box, height: int, width: int) -> Box:
+    """`roi`, if it lies in a picture of this size.
+
+    Raises
+    ------
+    ShapeError
+        If it does not.
+    """
+    if roi.top + roi.height > height or roi.left + roi.width > width:
+        raise ShapeError(
+            expected=f"a region inside {width}×{height}",
+            got=f"{roi.width}×{roi.height} at {roi.left},{roi.top}",
+            fix="choose a smaller --roi",
+        )
+    return roi
+
+
+def _thumbnail(picture: Picture | str) -> bytes | None:
+    return None if isinstance(picture, str) else picture.thumbnail
+
+
+def _printable(path: Path | None) -> str:
+    """A path as text that any file can hold; bytes that are no UTF-8 are escaped."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _explain(error: Exception) -> str:
+    """One line for the row. What is not ours is logged with its trace: it may be a fault of Kukkiri."""
+    if isinstance(error, KukkiriError):
+        return str(error)
+    log.warning("unforeseen failure", exc_info=error)
+    return one_line(
+        f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
+        "check the file with another program, and report it if it opens there"
+    )

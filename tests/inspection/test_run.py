@@ -1,0 +1,161 @@
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kukkiri.errors import InputError, WriteError
+from kukkiri.inspection.journal import Journal, journal_path
+from kukkiri.inspection.run import inspect
+from kukkiri.inspection.settings import Settings
+from kukkiri.inspection.sources import find_files
+
+SETTINGS = Settings(metrics=("laplacian-variance", "tenengrad"))
+
+
+def counted(files: list[Path], out: Path | None, settings: Settings = SETTINGS, **options: object) -> tuple[int, int]:
+    """(files measured, rows) of a run."""
+    reused: list[int] = []
+    outcome = inspect(files, settings, out=out, on_start=lambda _, n: reused.append(n), **options)  # type: ignore[arg-type]
+    return len(files) - reused[0], outcome.pictures
+
+
+@pytest.fixture
+def copies(photographs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(photographs, tmp_path / "pictures"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_formats_hold_the_same_rows(photographs: Path, tmp_path: Path, suffix: str) -> None:
+    rows: list[dict[str, object]] = []
+    files = [*find_files(photographs), photographs / "missing.png"]
+    inspect(files, SETTINGS, out=tmp_path / f"t{suffix}", on_row=rows.append)
+    assert len(rows) == 21
+    if suffix == ".csv":
+        with (tmp_path / "t.csv").open(newline="") as file:
+            written = list(csv.DictReader(file))
+        assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in rows] == written
+    elif suffix == ".jsonl":
+        assert [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()] == rows
+    else:
+        assert pq.read_table(tmp_path / "t.parquet").to_pylist() == rows
+
+
+def test_a_second_run_measures_nothing(copies: Path, tmp_path: Path) -> None:
+    files, out = find_files(copies), tmp_path / "t.csv"
+    assert counted(files, out) == (20, 20)
+    first = out.read_bytes()
+    assert counted(files, out) == (0, 20)
+    assert out.read_bytes() == first
+    assert counted(files, out, fresh=True) == (20, 20)
+
+
+def test_what_changed_is_measured_again(copies: Path, tmp_path: Path) -> None:
+    files, out = find_files(copies), tmp_path / "t.csv"
+    counted(files, out)
+    shutil.copy(copies / "00.png", copies / "02.png")
+    os.utime(copies / "02.png", ns=(1, 1))
+    assert counted(files, out)[0] == 8, "the batch of the changed file"
+    fresh = tmp_path / "fresh.csv"
+    counted(files, fresh)
+    assert out.read_bytes() == fresh.read_bytes()
+    other = Settings(metrics=("brenner",))
+    assert counted(files, out, other) == (20, 20)
+    assert "brenner" in out.read_text().splitlines()[0]
+    assert counted(files, out, Settings(metrics=("brenner",), auto_mask=False))[0] == 20
+
+
+def test_a_removed_and_an_added_file(copies: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    counted(find_files(copies), out)
+    shutil.copy(copies / "00.png", copies / "zz.png")
+    (copies / "19.png").unlink()
+    measured, rows = counted(find_files(copies), out)
+    assert rows == 20 and measured <= 8
+    assert "zz.png" in out.read_text() and "19.png" not in out.read_text()
+
+
+def test_a_report_asks_for_thumbnails_once(copies: Path, tmp_path: Path) -> None:
+    files, out, report = find_files(copies), tmp_path / "t.csv", tmp_path / "r.html"
+    counted(files, out)
+    assert counted(files, out, report=report)[0] == 20, "the first run made no thumbnails"
+    assert counted(files, out, report=report)[0] == 0
+    assert report.stat().st_size > 20_000
+
+
+def test_a_table_of_somebody_else_is_not_replaced(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.csv"
+    out.write_text("precious")
+    files = find_files(photographs)[:2]
+    with pytest.raises(InputError, match="--overwrite"):
+        inspect(files, SETTINGS, out=out)
+    assert out.read_text() == "precious"
+    inspect(files, SETTINGS, out=out, overwrite=True)
+    assert len(out.read_text().splitlines()) == 3
+
+
+def test_two_runs_at_once_are_refused(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    running = Journal(journal_path(out), SETTINGS.fingerprint())
+    with pytest.raises(WriteError, match="another run"):
+        inspect(find_files(photographs)[:1], SETTINGS, out=out)
+    running.close()
+    assert inspect(find_files(photographs)[:1], SETTINGS, out=out).pictures == 1
+
+
+def test_wrong_outputs_are_refused_before_anything_is_measured(photographs: Path, tmp_path: Path) -> None:
+    files = find_files(photographs)
+    for wrong in ({"out": tmp_path / "t.xlsx"}, {"report": tmp_path / "r.pdf"}, {"fail_if": ["nique > 1"]}):
+        with pytest.raises(InputError):
+            inspect(files, SETTINGS, on_start=lambda *_: pytest.fail("began"), **wrong)  # type: ignore[arg-type]
+
+
+def test_gates(photographs: Path, tmp_path: Path) -> None:
+    files = find_files(photographs)[:4]
+    met = inspect(files, SETTINGS, fail_if=["tenengrad < 0"])
+    assert met.exit_code == 0 and met.gate_failures == {"tenengrad < 0": []}
+    unmet = inspect(files, SETTINGS, fail_if=["tenengrad > 0", "width > 100000"])
+    assert unmet.exit_code == 1 and len(unmet.gate_failures["tenengrad > 0"]) == 4
+    unknown = inspect(files, SETTINGS, fail_if=["sigma > 2"])
+    assert unknown.exit_code == 1 and len(unknown.gate_unknown["sigma > 2"]) == 4
+    assert inspect([*files, tmp_path / "missing.png"], SETTINGS).exit_code == 1
+
+
+def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Path) -> None:
+    """SIGKILL of the real command at three moments, then one run to the end."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(80):
+        source = sorted(photographs.iterdir())[i % 20]
+        (folder / f"{i:03}{source.suffix}").symlink_to(source)
+
+    def command(out: Path) -> list[str]:
+        metrics = "laplacian-variance,tenengrad,cpbd"
+        return [sys.executable, "-m", "kukkiri", "measure", str(folder), "--out", str(out), "-m", metrics]
+
+    whole, out = tmp_path / "whole.csv", tmp_path / "t.csv"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    moments = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        before = journal_path(out).stat().st_size if journal_path(out).exists() else 0
+        # Not a fixed time, which a slow machine spends on imports: wait for the journal to grow, then a moment more.
+        while process.poll() is None and time.monotonic() < deadline:
+            if journal_path(out).exists() and journal_path(out).stat().st_size > before:
+                break
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command(out), check=True, capture_output=True, text=True)
+    assert out.read_bytes() == whole.read_bytes()
+    assert "taken over" in done.stderr
