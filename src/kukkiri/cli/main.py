@@ -46,7 +46,7 @@ def options(
     """How sharp is a picture, and how good?"""
     import logging
 
-    level = logging.DEBUG if verbose else logging.ERROR
+    level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from kukkiri.cli.output import Json, print_json, show, table
+
 app = typer.Typer(name="weights", help="The checkpoints: list, fetch, verify, path.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that 'kukkiri weights list' shows.")]
 
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """Show every checkpoint: what it is, its licence, and whether it is there."""
+    from rich.filesize import decimal
+
     from kukkiri.weights import cache_dir, catalogue, path_of, present
 
     rows: list[dict[str, Any]] = [
@@ -35,39 +37,40 @@ def list_(as_json: Json = False) -> None:
         for entry in catalogue().values()
     ]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
         return
-    from rich.filesize import decimal
-
-    shown = [
+    cells = [
         (
-            r["key"],
-            r["what"],
-            r["kind"],
-            decimal(r["size"]),
-            r["licence"] + ("" if r["commercial_use"] else ", no commercial use"),
-            "yes" if r["present"] else "no",
+            row["key"],
+            row["what"],
+            row["kind"],
+            decimal(row["size"]),
+            row["licence"] if row["commercial_use"] else f"{row['licence']}, no commercial use",
+            "yes" if row["present"] else "no",
         )
-        for r in rows
+        for row in rows
     ]
-    _table(("key", "what", "kind", "size", "licence", "present"), shown, f"Downloads lie in {cache_dir()}")
+    show(table(["key", "what", "kind", "size", "licence", "present"], cells, right=["size"]))
+    show(f"Downloads lie in {cache_dir()}; 'kukkiri weights path KEY' tells where one file is.")
 
 
 @app.command()
 def fetch(
-    keys: Annotated[list[str] | None, typer.Argument(help="Keys that 'kukkiri weights list' shows.")] = None,
+    keys: Keys = None,
     everything: Annotated[bool, typer.Option("--all", help="Every checkpoint.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Download nothing. [env: KUKKIRI_OFFLINE]")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Download nothing; also KUKKIRI_OFFLINE=1.")] = False,
     mirror: Annotated[
-        str | None, typer.Option(help="Take the files from MIRROR/<file name>. [env: KUKKIRI_MIRROR]")
+        str | None, typer.Option(help="Take the files from MIRROR/<file name>; also KUKKIRI_MIRROR.")
     ] = None,
     accept_licence: Annotated[
         bool,
-        typer.Option("--accept-licence", help="Accept licences without commercial use. [env: KUKKIRI_ACCEPT_LICENCE]"),
+        typer.Option("--accept-licence", help="Accept licences without commercial use; also KUKKIRI_ACCEPT_LICENCE."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Download checkpoints that are not there yet, and check them all."""
+    """Download checkpoints that are not there yet, and check them all; exit 1 if one cannot be had."""
+    import logging
+
     from kukkiri.errors import InputError, KukkiriError
     from kukkiri.weights import catalogue, entry_of
     from kukkiri.weights import fetch as fetch_one
@@ -78,55 +81,54 @@ def fetch(
             got="both" if keys else "neither",
             fix="'kukkiri weights list' shows the keys",
         )
-    entries = [entry_of(key) for key in keys or catalogue()]
+    # That a damaged file was deleted, or that another process is waited for, is always said.
+    log = logging.getLogger("kukkiri.weights")
+    log.setLevel(min(log.getEffectiveLevel(), logging.WARNING))
     rows: list[dict[str, Any]] = []
-    for entry in entries:
+    for entry in [entry_of(key) for key in keys or catalogue()]:
         row: dict[str, Any] = {"key": entry.key, "path": None, "error": None}
+        rows.append(row)
         try:
             path = fetch_one(entry.key, offline=True if offline else None, mirror=mirror, accept_licence=accept_licence)
-            row["path"] = str(path)
-        except KukkiriError as error:
+        except KukkiriError as error:  # the others can still be had
             row["error"] = str(error)
-        rows.append(row)
-        if row["error"]:
-            typer.echo(f"kukkiri: {row['error']}", err=True)
-        elif not as_json:
-            typer.echo(f"{entry.key}: {row['path']}")
+            typer.echo(f"kukkiri: {error}", err=True)
+            continue
+        row["path"] = str(path)
+        if not as_json:
+            typer.echo(f"{entry.key}: {path}")
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     if any(row["error"] for row in rows):
         raise typer.Exit(1)
 
 
 @app.command()
-def verify(
-    keys: Annotated[
-        list[str] | None, typer.Argument(help="Default: those of the package and those in the cache.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Read checkpoints and compare their sha256 with the catalogue's; exit 1 if one is damaged or missing."""
+def verify(keys: Keys = None, as_json: Json = False) -> None:
+    """Compare the sha256 of checkpoints with the catalogue's; exit 1 if one is damaged or missing.
+
+    Without keys: all that are there, and those that came with the package.
+    """
     from kukkiri.errors import WeightError
     from kukkiri.weights import catalogue, entry_of, path_of
     from kukkiri.weights import verify as verify_one
 
     entries = [entry_of(key) for key in keys or ()] or [
-        e for e in catalogue().values() if e.kind == "shipped" or path_of(e).exists()
+        entry for entry in catalogue().values() if entry.kind == "shipped" or path_of(entry).exists()
     ]
     rows: list[dict[str, Any]] = []
     for entry in entries:
         row: dict[str, Any] = {"key": entry.key, "whole": True, "path": str(path_of(entry)), "error": None}
+        rows.append(row)
         try:
             verify_one(entry.key)
         except WeightError as error:
-            row.update(whole=False, error=str(error))
+            row |= {"whole": False, "error": str(error)}
             typer.echo(f"kukkiri: {error}", err=True)
-        rows.append(row)
+        if not as_json:
+            typer.echo(f"{entry.key}: {'whole' if row['whole'] else 'NOT WHOLE'}")
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-    else:
-        for row in rows:
-            typer.echo(f"{row['key']}: {'whole' if row['whole'] else 'NOT WHOLE'}")
+        print_json(rows)
     if not all(row["whole"] for row in rows):
         raise typer.Exit(1)
 
@@ -139,25 +141,12 @@ def path(
     from kukkiri.weights import entry_of, path_of, present
     from kukkiri.weights.cache import missing
 
-    entry = entry_of(key)
+    entry, there = entry_of(key), present(key)
     if as_json:
-        typer.echo(json.dumps({"key": key, "path": str(path_of(entry)), "present": present(key)}, ensure_ascii=False))
-    elif present(key):
+        print_json({"key": key, "path": str(path_of(entry)), "present": there})
+    elif there:
         typer.echo(str(path_of(entry)))
     else:
         raise missing(entry)
-    if not present(key):
+    if not there:
         raise typer.Exit(1)
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    console.print(table)
-    console.print(Text(caption), soft_wrap=True)

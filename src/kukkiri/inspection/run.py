@@ -34,7 +34,7 @@ class Outcome:
     gate_failures : dict
         Gate → paths of the rows for which it holds (that is, that fail).
     gate_unknown : dict
-        Gate → paths of the rows whose columns are empty, so that it cannot be judged.
+        Gate → paths of the rows that did not fail but whose columns are empty, so that it cannot be judged.
     out, report : Path or None
         What was written.
     """
@@ -161,10 +161,16 @@ def _judge(
             verdict = gate(row)
             if verdict:
                 outcome.gate_failures[gate.text].append(row["path"])
-            elif verdict is None:
+            elif verdict is None and row["error"] is None:  # a failed picture is counted as such already
                 outcome.gate_unknown[gate.text].append(row["path"])
         if on_row:
             on_row(row)
+
+
+def _unmet(gates: Sequence[Gate], row: Row) -> bool:
+    """Whether a gate holds for a row, or cannot be judged for a reason other than a failure."""
+    verdicts = [gate(row) for gate in gates]
+    return True in verdicts or (None in verdicts and row["error"] is None)
 
 
 def _write_report(
@@ -180,7 +186,7 @@ def _write_report(
 
     def rows() -> Iterator[ReportRow]:
         for row, small in journal.rows(files):
-            yield ReportRow(row, small, any(g(row) is not False for g in gates))
+            yield ReportRow(row, small, _unmet(gates, row))
 
     write_report(
         path,

@@ -259,7 +259,7 @@ def _explain(error: Exception) -> str:
     """One line for the row. What is not ours is logged with its trace: it may be a fault of Kukkiri."""
     if isinstance(error, KukkiriError):
         return str(error)
-    log.warning("unforeseen failure", exc_info=error)
+    log.info("unforeseen failure", exc_info=error)
     return one_line(
         f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
         "check the file with another program, and report it if it opens there"

@@ -1,1 +1,25 @@
-"""Checkpoints: which there are, where they lie, and whether they are whole."""
+"""Checkpoints: which there are, where they lie, and whether they are whole.
+
+Importing this costs milliseconds: torch and the downloader are imported on use.
+"""
+
+from __future__ import annotations
+
+from kukkiri.weights.cache import cache_dir, path_of, present, verify
+from kukkiri.weights.catalogue import WeightEntry, catalogue, entry_of
+from kukkiri.weights.fetching import fetch
+from kukkiri.weights.loading import check_layout, load_tensors, locate
+
+__all__ = [
+    "WeightEntry",
+    "cache_dir",
+    "catalogue",
+    "check_layout",
+    "entry_of",
+    "fetch",
+    "load_tensors",
+    "locate",
+    "path_of",
+    "present",
+    "verify",
+]

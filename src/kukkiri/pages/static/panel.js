@@ -1,0 +1,138 @@
+// The panel of one picture: a dialog with its preview, all values, and what went wrong.
+
+import { copyText, element, icon, visible } from "./dom.js";
+import { formatValue } from "./format.js";
+
+// "expected A, got B; C" in its three parts, or null.
+export function errorParts(text) {
+  const match = /^expected ([\s\S]*?), got ([\s\S]*); ([^;]*)$/.exec(text);
+  return match && { expected: match[1], got: match[2], fix: match[3] };
+}
+
+export function errorList(text, say) {
+  const parts = errorParts(text);
+  if (!parts) return element("p", { class: "error-text", lang: "en" }, visible(text));
+  return element("dl", { class: "error-parts" }, ...["expected", "got", "fix"].map((key) =>
+    element("div", { class: key }, element("dt", {}, say(`failure.${key}`)), element("dd", { lang: "en" }, visible(parts[key])))));
+}
+
+// "info-bar 4096×192 at 0,2880" in the words of the page; anything else stays as it is.
+export function maskedText(text, say) {
+  return visible(text).replace(/([a-z-]+) (\d+)×(\d+) at (\d+),(\d+)/g, (whole, kind, width, height, x, y) =>
+    say("overlay.at", { kind: kind.length && say(`overlay.${kind}`) !== `overlay.${kind}` ? say(`overlay.${kind}`) : kind, width, height, x, y }));
+}
+
+function list(entries) {
+  return element("dl", { class: "properties" }, ...entries.filter(([, value]) => value !== null).map(([name, value]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+}
+
+// model: {get(row, key), others(row), columns, present(column), label(column), title(column), name(row), planes, better(row, column), gateFailed(row)}
+export function picturePanel({ model, say, format, thumbnails }) {
+  const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
+  document.body.append(dialog);
+  let order = [];
+  let at = 0;
+
+  const button = (name, key, action, disabled = false) =>
+    element("button", { type: "button", class: "icon-button", disabled, "aria-label": say(key), onclick: action }, icon(name));
+
+  function measurement(row, column) {
+    const value = model.get(row, column.key);
+    const better = model.better(row, column);
+    const direction = column.answers && say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`);
+    const interval = column.key === "sigma" && typeof model.get(row, "sigma_lo") === "number" && typeof model.get(row, "sigma_hi") === "number"
+      ? say("panel.interval", { low: format.number(model.get(row, "sigma_lo")), high: format.number(model.get(row, "sigma_hi")) })
+      : null;
+    const pixel = model.get(row, "pixel_size");
+    const metres = column.kind === "pixels" && value !== null && pixel ? ` = ${format.length(value * pixel)}` : "";
+    const meter = better === null ? null : element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
+    if (meter) meter.firstChild.style.width = `${better * 100}%`;
+    return element("div", { class: "measurement" },
+      element("dt", {}, model.label(column), model.title(column) ? element("span", { class: "subtitle", lang: "en" }, model.title(column)) : null),
+      element("dd", {},
+        element("span", { class: "value" }, value === null ? say("panel.not_measurable") : formatValue(format, column, value, true) + metres),
+        interval && element("span", { class: "note" }, interval),
+        meter,
+        element("span", { class: "note" }, better === null ? direction : say("panel.standing", { better: say(`better_than.${column.answers}`, { percent: format.percent(better) }), direction }))));
+  }
+
+  function draw() {
+    const row = order[at];
+    const get = (key) => model.get(row, key);
+    const [width, height, pixel, error, channels] = ["width", "height", "pixel_size", "error", "channels"].map(get);
+    const status = element("span", { class: "copied", role: "status" });
+    const known = [
+      [say("panel.size"), width && height ? `${width} × ${height} px` : null],
+      [say("panel.depth"), get("bit_depth") ? [say("panel.bits", { bits: get("bit_depth") }), channels === 1 || channels === 3 ? say(`panel.channels_${channels}`) : null].filter(Boolean).join(say("panel.separator")) : null],
+      [say("panel.pixel_size"), error ? null : pixel ? format.length(pixel) : say("panel.pixel_size_none")],
+      [say("panel.field"), pixel && width && height ? `${format.length(width * pixel)} × ${format.length(height * pixel)}` : null],
+      [say("panel.plane"), model.planes ? String(get("plane")) : null],
+      [say("panel.masked"), error ? null : get("masked") ? maskedText(get("masked"), say) : say("panel.masked_none")],
+      ...model.columns.filter((c) => !c.answers && get(c.key) !== null).map((c) => [model.label(c), formatValue(format, c, get(c.key), true)]),
+      [say("panel.version"), get("version") ? `Kukkiri ${visible(get("version"))}` : null],
+    ];
+    const others = Object.entries(model.others(row)).map(([key, value]) =>
+      [visible(key), visible(typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? format.short(value) : value)]);
+    const judged = model.columns.filter((c) => c.answers && (get(c.key) !== null || (c.shown && !error && model.present(c))));
+    const frame = thumbnails.frame(row, element);
+    frame.querySelector("img").addEventListener("load", ({ target }) => {
+      note.textContent = say("panel.preview", { size: `${target.naturalWidth} × ${target.naturalHeight}` });
+    });
+    const note = element("figcaption", {}, say("panel.no_preview"));
+
+    dialog.replaceChildren(
+      element("header", {},
+        element("h2", { id: "panel-title" }, element("bdi", {}, model.name(row))),
+        element("div", { class: "panel-buttons" },
+          button("left", "panel.previous", () => step(-1), at === 0),
+          button("right", "panel.next", () => step(1), at === order.length - 1),
+          button("close", "panel.close", () => dialog.close()))),
+      element("p", { class: "panel-path" },
+        element("bdi", {}, visible(get("path"))),
+        element("button", { type: "button", class: "quiet", onclick: async () => {
+          await copyText(String(get("path")));
+          status.textContent = say("table.copied", { count: 1 });
+        } }, say("panel.copy")), status),
+      element("div", { class: "panel-body" },
+        element("div", {}, element("figure", {}, frame, note)),
+        element("div", {},
+          error ? element("section", { class: "failure" }, element("h3", {}, say("report.failed")), errorList(error, say)) : null,
+          model.gateFailed(row) ? element("p", {}, element("span", { class: "chip warn" }, say("table.gate_failed"))) : null,
+          judged.length ? element("section", {}, element("h3", {}, say("panel.measurements")), element("dl", { class: "measurements" }, ...judged.map((c) => measurement(row, c)))) : null,
+          element("section", {}, element("h3", {}, say("panel.picture")), list(known)),
+          others.length ? element("section", {}, element("h3", {}, say("panel.other")), list(others)) : null)),
+    );
+  }
+
+  function step(by) {
+    if (!order[at + by] && order[at + by] !== 0) return;
+    at += by;
+    const focused = document.activeElement?.getAttribute("aria-label");
+    draw();
+    const again = focused && dialog.querySelector(`[aria-label="${CSS.escape(focused)}"]:not(:disabled)`);
+    (again || dialog.querySelector(`[aria-label="${CSS.escape(say("panel.close"))}"]`)).focus();
+  }
+
+  dialog.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) step(by);
+  });
+  // The backdrop is the dialog itself, outside the boxes of its children.
+  dialog.addEventListener("click", (event) => {
+    const box = dialog.getBoundingClientRect();
+    const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+    if (event.target === dialog && !inside) dialog.close();
+  });
+
+  return {
+    open(row, rows) {
+      order = rows.includes(row) ? rows : [row];
+      at = order.indexOf(row);
+      draw();
+      dialog.showModal();
+      dialog.scrollTop = 0;
+      dialog.querySelector(`[aria-label="${CSS.escape(say("panel.close"))}"]`).focus();
+    },
+  };
+}

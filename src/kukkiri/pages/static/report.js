@@ -1,0 +1,239 @@
+// The measurement report: rows from the page's data blocks, charts, best and worst, table, failures.
+
+import { chartCard } from "./chart-card.js";
+import { copyText, element, icon, visible } from "./dom.js";
+import { formatValue } from "./format.js";
+import { menus } from "./menu.js";
+import { errorList, picturePanel } from "./panel.js";
+import { all, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, paths, planes, present, rows, say, sorted, titleOf } from "./report-data.js";
+import { dataTable } from "./table.js";
+import { themeSwitch } from "./theme.js";
+import { thumbnailStore } from "./thumbnails.js";
+import { tooltips } from "./tooltip.js";
+
+const byId = (id) => document.getElementById(id);
+const tooltip = tooltips();
+const thumbnails = thumbnailStore(config.block);
+const panel = picturePanel({ model, say, format, thumbnails });
+let order = all; // the rows of the table, as sorted and filtered
+const filters = { text: "", failures: false, gate: false, ranges: new Map() };
+
+// ---- table
+
+function fileCell(row) {
+  const [own, name] = nameParts(row);
+  return element("div", { class: "file" },
+    element("button", { type: "button", class: "file-name", "aria-label": say("table.open", { name: nameOf(row) }), onclick: () => panel.open(row, order) },
+      element("bdi", {}, element("span", { class: "dim" }, own), name)),
+    planes ? element("span", { class: "dim" }, say("table.plane", { plane: get(row, "plane") ?? 0 })) : null,
+    gateFailed(row) ? element("span", { class: "chip warn" }, say("table.gate_failed")) : null,
+    get(row, "error") ? element("span", { class: "row-error" }, element("span", { class: "chip fail" }, say("table.failed")), " ", element("span", { lang: "en" }, visible(get(row, "error")))) : null);
+}
+
+function numberCell(row, column) {
+  const value = get(row, column.key) ?? null;
+  const better = model.better(row, column);
+  const text = element("span", { class: "value" }, formatValue(format, column, value));
+  if (better === null) return text;
+  const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
+  meter.firstChild.style.width = `${better * 100}%`;
+  return element("span", { class: "value-cell" }, text, meter);
+}
+
+const tableColumns = [
+  { key: "thumbnail", label: say("table.thumbnail"), shown: true, fixed: true, cell: (row) => thumbnails.frame(row, element) },
+  { key: "path", label: say("table.path"), shown: true, fixed: true, value: (row) => paths[row], cell: fileCell },
+  {
+    key: "size",
+    label: say("table.size"),
+    shown: true,
+    numeric: true,
+    first: "descending",
+    value: (row) => (get(row, "width") ? get(row, "width") * get(row, "height") : null),
+    cell: (row) => element("span", { class: "value dim" }, get(row, "width") ? `${get(row, "width")} × ${get(row, "height")}` : "–"),
+  },
+  ...config.columns.filter(present).map((column) => ({
+    key: column.key,
+    label: label(column),
+    tip: [titleOf(column), help(column), direction(column)].filter(Boolean).join(" — "),
+    numeric: true,
+    shown: Boolean(column.shown),
+    // The first click shows the worst.
+    first: column.higher_is_better === true ? "ascending" : "descending",
+    value: (row) => get(row, column.key) ?? null,
+    cell: (row) => numberCell(row, column),
+  })),
+];
+
+const table = dataTable({
+  columns: tableColumns,
+  caption: say("table.caption"),
+  say,
+  format,
+  rowClass: (row) => [get(row, "error") ? "failed" : "", gateFailed(row) ? "gate-failed" : ""].join(" ").trim() || null,
+  onOpen: (row) => panel.open(row, order),
+  onOrder: (next) => {
+    order = next;
+  },
+});
+
+// ---- filters
+
+function passes(row) {
+  if (filters.failures && !get(row, "error")) return false;
+  if (filters.gate && !gateFailed(row)) return false;
+  for (const [key, { low, high, open }] of filters.ranges) {
+    const value = get(row, key);
+    if (typeof value !== "number" || (low !== null && value < low) || (high !== null && (open ? value >= high : value > high))) return false;
+  }
+  const name = paths[row].toLocaleLowerCase();
+  return filters.text.every((word) => name.includes(word));
+}
+filters.text = [];
+
+const charts = new Map();
+
+function rangeText(column, { low, high }) {
+  const write = (value) => (value === null ? "" : formatValue(format, column, value));
+  return `${label(column)} ${write(low)} – ${write(high)}`;
+}
+
+function apply() {
+  const some = filters.text.length || filters.failures || filters.gate || filters.ranges.size;
+  const shown = some ? all.filter(passes) : all;
+  table.setRows(shown);
+  for (const [key, chart] of charts) chart.update(some ? shown.map((row) => get(row, key)) : null, filters.ranges.get(key) ?? null);
+  byId("shown").textContent = say("table.shown", { count: format.count(shown.length), total: format.count(rows.length) });
+  const chips = [...filters.ranges].map(([key, range]) => {
+    const text = rangeText(config.columns.find((c) => c.key === key), range);
+    return element("button", { type: "button", class: "chip filter", "aria-label": say("table.remove", { name: text }), onclick: () => setRange(key, null) }, text, icon("close"));
+  });
+  byId("chips").replaceChildren(...chips);
+  byId("clear").hidden = !some;
+  byId("copied").textContent = "";
+}
+
+function setRange(key, range) {
+  if (range && (range.low !== null || range.high !== null)) filters.ranges.set(key, range);
+  else filters.ranges.delete(key);
+  apply();
+}
+
+function toolbar() {
+  const search = byId("search");
+  search.addEventListener("input", () => {
+    filters.text = search.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    apply();
+  });
+  const boxes = ["failures", "gate"].map((name) => [name, byId(`only-${name}`)]).filter(([, box]) => box);
+  for (const [name, box] of boxes) {
+    box.addEventListener("change", () => {
+      filters[name] = box.checked;
+      apply();
+    });
+  }
+  byId("clear").addEventListener("click", () => {
+    search.value = "";
+    Object.assign(filters, { text: [], failures: false, gate: false });
+    filters.ranges.clear();
+    for (const [, box] of boxes) box.checked = false;
+    apply();
+    search.focus();
+  });
+  byId("copy").addEventListener("click", async () => {
+    await copyText(order.map((row) => paths[row]).join("\n"));
+    byId("copied").textContent = say("table.copied", { count: format.count(order.length) });
+  });
+  byId("column-list").append(...tableColumns.filter((c) => !c.fixed).map((column) =>
+    element("label", { class: "check" },
+      element("input", { type: "checkbox", checked: column.shown, onchange: (event) => table.setShown(column.key, event.target.checked) }),
+      element("span", {}, column.label))));
+  byId("table").append(table.node);
+}
+
+// ---- charts
+
+function drawCharts() {
+  // One value has no distribution.
+  const several = config.columns.filter((c) => sorted.get(c.key).length > 1);
+  const judged = several.filter((c) => c.answers);
+  const plain = several.filter((c) => !c.answers);
+  for (const [id, columns] of [["charts", judged], ["more-charts", plain]]) {
+    for (const column of columns) {
+      const card = chartCard({ column, tooltip, onRange: (range) => setRange(column.key, range) });
+      charts.set(column.key, card);
+      byId(id).append(card.node);
+    }
+    // 4, 3 or 2 beside each other, whichever leaves the fewest places of the last row empty.
+    const empty = (beside) => (beside - (columns.length % beside)) % beside;
+    const beside = columns.length < 3 ? 2 : [4, 3].reduce((best, c) => (empty(c) < empty(best) ? c : best));
+    byId(id).style.setProperty("--columns", beside);
+  }
+  byId("more").hidden = plain.length === 0;
+  byId("distributions").hidden = judged.length + plain.length === 0;
+}
+
+// ---- best and worst
+
+function drawExtremes() {
+  const judged = config.columns.filter((c) => c.answers && sorted.get(c.key).length > 1);
+  const select = byId("extremes-by");
+  byId("extremes").hidden = judged.length === 0;
+  if (!judged.length) return;
+  select.append(...judged.map((c) => element("option", { value: c.key }, label(c))));
+  function draw() {
+    const column = judged.find((c) => c.key === select.value);
+    const sign = column.higher_is_better ? -1 : 1;
+    const ranked = all.filter((row) => typeof get(row, column.key) === "number").sort((a, b) => sign * (get(a, column.key) - get(b, column.key)) || a - b);
+    const many = Math.min(8, Math.floor(ranked.length / 2));
+    const strip = (name, chosen) => element("div", { class: "strip" },
+      element("h3", {}, say(`extremes.${name}_${column.answers}`)),
+      element("ol", {}, ...chosen.map((row) => element("li", {},
+        element("button", { type: "button", class: "tile", onclick: () => panel.open(row, chosen) },
+          thumbnails.frame(row, element),
+          element("span", { class: "value" }, formatValue(format, column, get(row, column.key))),
+          element("bdi", { class: "tile-name" }, nameOf(row)))))));
+    byId("strips").replaceChildren(strip("best", ranked.slice(0, many)), strip("worst", ranked.slice(-many).reverse()));
+  }
+  select.addEventListener("change", draw);
+  draw();
+}
+
+// ---- failures and summary
+
+function drawFailures() {
+  const box = byId("failure-list");
+  if (!box) return;
+  const step = 50;
+  let done = 0;
+  const more = byId("failures-more");
+  function draw() {
+    const next = failures.slice(done, done + step);
+    done += next.length;
+    box.append(...next.map((row) => element("li", {}, element("button", { type: "button", class: "file-name", "aria-label": say("table.open", { name: nameOf(row) }), onclick: () => panel.open(row, failures) }, element("bdi", {}, nameOf(row))), errorList(get(row, "error"), say))));
+    more.hidden = done === failures.length;
+    more.textContent = say("failure.more", { count: format.count(Math.min(step, failures.length - done)) });
+  }
+  more.addEventListener("click", draw);
+  draw();
+}
+
+function drawSummary() {
+  if (folder) {
+    byId("folder").append(element("bdi", {}, visible(folder)));
+    byId("folder").parentElement.hidden = false;
+  }
+}
+
+themeSwitch(byId("theme"));
+menus();
+drawSummary();
+if (rows.length) {
+  toolbar();
+  drawCharts();
+  table.draw();
+  apply();
+  drawExtremes();
+  drawFailures();
+}
+document.documentElement.dataset.ready = "true";

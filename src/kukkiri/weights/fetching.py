@@ -1,0 +1,194 @@
+"""Get a checkpoint: from the package, from the cache, or from its authors (no torch in here)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kukkiri.errors import OfflineError, WeightError, WriteError
+from kukkiri.weights import licences
+from kukkiri.weights.cache import path_of, present, sha256_of, verify
+from kukkiri.weights.catalogue import WeightEntry, entry_of
+
+log = logging.getLogger(__name__)
+
+# Called with the bytes that are there and the size of the whole file.
+Report = Callable[[int, int], None]
+
+
+def fetch(
+    key: str,
+    *,
+    progress: bool | Report | None = None,
+    offline: bool | None = None,
+    mirror: str | None = None,
+    accept_licence: bool = False,
+) -> Path:
+    """Get a checkpoint and check its sha256; one that is there and whole is not downloaded again.
+
+    A download that was cut goes on where it stopped. A damaged file is deleted and replaced. Two processes that want
+    the same file download it once.
+
+    Parameters
+    ----------
+    key : str
+        Its key in the catalogue.
+    progress : bool or callable, optional
+        Show a bar on stderr; default: if stderr is a terminal. A callable gets (bytes there, size).
+    offline : bool, optional
+        Never download; default: `KUKKIRI_OFFLINE` is set, and not to 0, false or no.
+    mirror : str, optional
+        Base address: the file is taken from `mirror/<file name>` and nowhere else. Default: `KUKKIRI_MIRROR`.
+    accept_licence : bool
+        Accept a licence that forbids commercial use, and remember that.
+
+    Returns
+    -------
+    Path
+        Of the whole file.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such key.
+    LicenceError
+        If the licence must be accepted first.
+    OfflineError
+        If it would have to be downloaded, but may not.
+    WeightError
+        If it cannot be downloaded, or what came is not what the catalogue says.
+    WriteError
+        If the cache cannot be written to.
+    """
+    entry = entry_of(key)
+    if entry.kind == "shipped":
+        return verify(key)
+    licences.require(entry, accept_now=accept_licence)
+    place = path_of(entry)
+    if _whole(place, entry):
+        return place
+    if _is_offline(offline):
+        state = f"a damaged file at {place}" if place.exists() else f"no file at {place}"
+        raise OfflineError(
+            expected=f"the weights {key!r} in the cache",
+            got=f"{state}, and downloads are switched off (KUKKIRI_OFFLINE, --offline)",
+            fix=f"run 'kukkiri weights fetch {key}' with a network, or copy it there from {entry.address} "
+            f"(sha256 {entry.sha256})",
+        )
+    base = mirror or os.environ.get("KUKKIRI_MIRROR")
+    url = f"{base.rstrip('/')}/{entry.file}" if base else entry.address
+    try:
+        return _fetch_once(entry, place, url, progress)
+    except OSError as error:
+        raise WriteError(
+            expected=f"room to write {entry.size} bytes in {place.parent}",
+            got=error.strerror or str(error),
+            fix="make room, or set KUKKIRI_HOME to another folder",
+        ) from error
+
+
+def first_use(entry: WeightEntry) -> Path:
+    """The file of a published checkpoint, downloaded if it is not there; its contents are not read."""
+    if present(entry.key):
+        licences.require(entry)
+        return path_of(entry)
+    return fetch(entry.key)
+
+
+def _is_offline(offline: bool | None) -> bool:
+    if offline is None:
+        return os.environ.get("KUKKIRI_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+    return offline
+
+
+def _whole(place: Path, entry: WeightEntry) -> bool:
+    return present(entry.key) and sha256_of(place) == entry.sha256
+
+
+def _fetch_once(entry: WeightEntry, place: Path, url: str, progress: bool | Report | None) -> Path:
+    from kukkiri.weights.locking import held
+
+    # Each key has its own folder for what is unfinished, so that nothing unfinished ever bears the file's name
+    # in the cache, and what a killed process has left can be cleared away.
+    unfinished = place.parent / "unfinished" / entry.key
+    unfinished.mkdir(parents=True, exist_ok=True)
+    lock = unfinished.parent / f"{entry.key}.lock"
+    with held(lock, lambda: log.warning("another process is downloading %s: waiting for it", entry.key)):
+        if _whole(place, entry):
+            return place
+        if place.exists():
+            place.unlink()
+            log.warning("%s was damaged (its sha256 is not %s) and has been deleted", place, entry.sha256)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        part = unfinished / f"{entry.sha256[:16]}.part"
+        for leftover in unfinished.iterdir():  # pooch takes up a whole file under its own name; all else is litter
+            if leftover.name not in (part.name, entry.file):
+                leftover.unlink()
+        log.info("downloading %s (%d bytes, %s) from %s", entry.key, entry.size, entry.licence, url)
+        with _reporter(entry, progress) as report:
+            _download(entry, part, url, report).replace(place)
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return place
+
+
+def _download(entry: WeightEntry, part: Path, url: str, report: Callable[[int], None]) -> Path:
+    import pooch
+
+    from kukkiri.weights.download import ResumingDownloader
+
+    downloader = ResumingDownloader(entry, part, report)
+    while True:
+        try:
+            with _quiet(pooch.get_logger()):
+                found = pooch.retrieve(
+                    url, known_hash=f"sha256:{entry.sha256}", fname=entry.file, path=part.parent, downloader=downloader
+                )
+            return Path(found)
+        except ValueError as error:  # pooch: another sha256; it has deleted the file
+            if not downloader.resumed:
+                raise WeightError(
+                    expected=f"the file of {entry.key!r} with sha256 {entry.sha256} from {url}",
+                    got="a file of the right size with another sha256, which has been deleted",
+                    fix="try again; if it stays so, check the mirror (KUKKIRI_MIRROR, --mirror) or update kukkiri",
+                ) from error
+            log.warning("the kept part of %s was damaged and has been deleted: starting anew", entry.key)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    # pooch announces each download on stderr, where the bar is.
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _reporter(entry: WeightEntry, progress: bool | Report | None) -> Iterator[Callable[[int], None]]:
+    if callable(progress):
+        show = progress
+        yield lambda there: show(there, entry.size)
+        return
+    if progress is False or (progress is None and not sys.stderr.isatty()):
+        yield lambda _there: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(entry.key, total=entry.size)
+        yield lambda there: bar.update(task, completed=there)

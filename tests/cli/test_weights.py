@@ -1,0 +1,128 @@
+"""`kukkiri weights`: list, fetch, verify, path."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from kukkiri.cli.weights import app
+from kukkiri.errors import InputError, UnknownNameError, WeightError
+from weights import conftest as fixtures
+from weights.file_server import BODY, FILE, Answer, entry_text, write_catalogue
+
+home, server = fixtures.home, fixtures.server
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_list_as_json(server, home):
+    result = run("list", "--json")
+    rows = {row["key"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    assert rows["niqe-pristine"]["present"] is True
+    assert rows["niqe-pristine"]["kind"] == "shipped"
+    assert rows["demo-net"]["present"] is False
+    assert rows["demo-net"]["path"] == str(home / "weights" / FILE)
+    assert rows["demo-net"]["size"] == len(BODY)
+    assert {"what", "licence", "sha256", "url", "paper", "commercial_use"} <= set(rows["demo-net"])
+
+
+def test_list_for_people(server):
+    result = run("list")
+    assert result.exit_code == 0
+    for part in ("niqe-pristine", "brisque-svr", "demo-net", "published", "600.0 kB", "MIT", "yes", "no"):
+        assert part in result.stdout
+
+
+def test_fetch_verify_path(server, home):
+    path = str(home / "weights" / FILE)
+    result = run("fetch", "demo-net")
+    assert (result.exit_code, result.stdout) == (0, f"demo-net: {path}\n")
+    assert run("path", "demo-net").stdout == f"{path}\n"
+    result = run("verify")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["niqe-pristine: whole", "brisque-svr: whole", "demo-net: whole"]
+
+
+def test_fetch_all_goes_on_after_a_failure(server, home, tmp_path):
+    server.answers = [Answer(status=404)]
+    with (tmp_path / "extra.toml").open("a") as catalogue:
+        catalogue.write(entry_text(server.url, key="other-net", file="other-net.pth"))
+    result = run("fetch", "--all", "--json")
+    rows = {row["key"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 1
+    assert "HTTP 404" in rows["demo-net"]["error"]
+    assert "HTTP 404" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert rows["other-net"]["path"] == str(home / "weights" / "other-net.pth")
+    assert rows["niqe-pristine"]["error"] is None
+
+
+@pytest.mark.parametrize("arguments", [["fetch"], ["fetch", "demo-net", "--all"]])
+def test_fetch_wants_keys_or_all(server, arguments):
+    assert isinstance(run(*arguments).exception, InputError)
+
+
+@pytest.mark.parametrize("command", ["fetch", "verify", "path"])
+def test_unknown_key(server, command):
+    result = run(command, "demo-nett")
+    assert isinstance(result.exception, UnknownNameError)
+    assert "demo-net" in str(result.exception)
+    assert server.requests == []
+
+
+def test_offline_mirror_and_licence_are_passed_on(server, tmp_path):
+    restricted = entry_text(server.url, commercial_use=False, licence="CC BY-NC 4.0", terms="https://example.org/nc")
+    write_catalogue(tmp_path / "extra.toml", restricted)
+    refused = run("fetch", "demo-net")
+    assert refused.exit_code == 1
+    assert "CC BY-NC 4.0" in refused.stderr
+    offline = run("fetch", "demo-net", "--accept-licence", "--offline")
+    assert offline.exit_code == 1
+    assert "switched off" in offline.stderr
+    assert run("fetch", "demo-net", "--mirror", f"{server.url}/mirror").exit_code == 0
+    assert [where for where, _ in server.requests] == [f"/mirror/{FILE}"]
+
+
+def test_verify_finds_damage(server, home):
+    run("fetch", "demo-net")
+    (home / "weights" / FILE).write_bytes(BODY[:-1])
+    result = run("verify", "--json")
+    rows = {row["key"]: row for row in json.loads(result.stdout)}
+    assert result.exit_code == 1
+    assert "damaged" in rows["demo-net"]["error"]
+    assert rows["demo-net"]["whole"] is False
+    assert rows["niqe-pristine"]["whole"] is True
+    assert "demo-net: NOT WHOLE" in run("verify", "demo-net").stdout
+
+
+def test_fetch_says_that_a_damaged_file_was_deleted(server, home):
+    run("fetch", "demo-net")
+    (home / "weights" / FILE).write_bytes(BODY[:-1])
+    command = [sys.executable, "-c", "from kukkiri.cli.main import run; run()", "weights", "fetch", "demo-net"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "was damaged" in done.stderr
+    assert done.stdout == f"demo-net: {home / 'weights' / FILE}\n"
+
+
+def test_verify_does_not_ask_for_what_was_never_fetched(server):
+    assert run("verify").exit_code == 0
+    named = run("verify", "demo-net")
+    assert named.exit_code == 1
+    assert "kukkiri weights fetch demo-net" in named.stderr
+
+
+def test_path_of_what_is_not_there(server, home):
+    result = run("path", "demo-net")
+    assert isinstance(result.exception, WeightError)
+    assert result.stdout == ""
+    as_json = run("path", "demo-net", "--json")
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout) == {"key": "demo-net", "path": str(home / "weights" / FILE), "present": False}

@@ -1,0 +1,189 @@
+import json
+import math
+import re
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from kukkiri.errors import InputError, WriteError
+from kukkiri.pages.embedding import base64_picture, json_text, script, static_text
+from kukkiri.pages.language import texts
+from kukkiri.pages.page import environment, render, write_page
+from pages.page_reader import PageReader
+
+MODULES = sorted(f.name for f in files("kukkiri.pages").joinpath("static").iterdir() if f.name.endswith(".js"))
+HOSTILE = "</script x ></script><img src=x onerror=alert(1)><!--<script> & \u2028 \" ' \\ \udcff 写真 📷"
+
+
+def test_hostile_text_stays_inside_its_script_and_comes_back_whole() -> None:
+    text = json_text({HOSTILE: [HOSTILE, 1, None]})
+    # '</script ' with a space ends the element in a browser, and '<!--<script>' hides its end.
+    assert not set("<>&\u2028") & set(text)
+    page = PageReader(f"<script type='application/json'>{text}</script>")
+    assert [tag for tag, _ in page.elements] == ["script"]
+    assert json.loads(page.raw[0][2]) == {HOSTILE: [HOSTILE, 1, None]}
+
+
+def test_numbers_become_what_json_knows() -> None:
+    values = [math.nan, math.inf, -math.inf, 0.1 + 0.2, 1e-9, True, 12345678901]
+    assert json.loads(json_text(values)) == [None, None, None, 0.3, 1e-9, True, 12345678901]
+
+
+def test_a_thumbnail_must_be_a_picture() -> None:
+    assert base64_picture(b"\xff\xd8\xff\xe0") == "/9j/4A=="
+    for wrong in (b"<svg onload=alert(1)>", b"RIFF1234WAVE", b""):
+        with pytest.raises(InputError, match="WebP, JPEG or PNG"):
+            base64_picture(wrong)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_script_never_makes_elements_of_text(name: str) -> None:
+    source = static_text(name)
+    found = re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|</script", source)
+    # 'innerHTML' stands in the comment that says why it is not used.
+    assert [f for f in found if not (name == "dom.js" and f == "innerHTML")] == []
+    assert set(re.findall(r"https?://[^\"']*", source)) <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon|import\(", source)
+
+
+def test_modules_share_one_scope_without_a_clash() -> None:
+    bundle = script("report.js")
+    names = re.findall(r"^(?:async )?(?:function|const|let|class) (\w+)", bundle, re.MULTILINE)
+    assert len(names) > 40 and len(names) == len(set(names))
+    assert not re.search(r"^(?:import|export) ", bundle, re.MULTILINE)
+    # What a module needs stands before it.
+    assert bundle.index("function element(") < bundle.index("function histogram(") < bundle.index("function chartCard(")
+
+
+def test_styles_fetch_nothing() -> None:
+    for name in ("theme.css", "components.css", "report.css"):
+        assert not re.search(r"url\(|@import|https?:", static_text(name)), name
+
+
+@pytest.mark.parametrize("macro", ["before_after", "map_overlay"])
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_picture_components(macro: str, language: str) -> None:
+    t = texts(language)
+    ends = ", '0', '9 px'" if macro == "map_overlay" else ""
+    call = f"ui.{macro}(t, 'data:image/png;base64,QQ==', 'data:image/png;base64,Qg==', 4, 3, alt{ends})"
+    source = "{% import 'components.html.j2' as ui %}{{ " + call + " }}"
+    page = PageReader(environment().from_string(source).render(t=t, alt='"><script>x</script>'))
+    tags = [tag for tag, _ in page.elements]
+    assert "script" not in tags and tags.count("img") == 2
+    (slider,) = [attributes for tag, attributes in page.elements if tag == "input"]
+    assert slider["type"] == "range"
+    assert macro != "before_after" or slider["aria-label"] == t["slider.split"]
+    assert macro != "map_overlay" or t["overlay.opacity"] in page.visible
+
+
+def test_a_page_is_whole_or_not_there(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "page.html"
+    write_page(target, ["old"])
+
+    def broken():  # type: ignore[no-untyped-def]
+        yield "half"
+        raise RuntimeError("the rows ended early")
+
+    with pytest.raises(RuntimeError):
+        write_page(target, broken())
+    assert target.read_text() == "old" and list(target.parent.iterdir()) == [target]
+    with pytest.raises(WriteError, match=r"expected a place to write x\.html"):
+        write_page(target / "x.html", ["a file is no folder"])
+
+
+def test_a_missing_name_in_a_template_is_an_error() -> None:
+    with pytest.raises(Exception, match="is undefined"):
+        list(render("report.html.j2", language="en", styles=(), entry="report.js"))
+
+
+node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+def run_node(code: str) -> object:
+    static = Path(str(files("kukkiri.pages").joinpath("static"))).as_uri()
+    done = subprocess.run(
+        ["node", "--input-type=module", "-e", code.replace("STATIC", static)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@node
+def test_the_bundle_is_correct_javascript(tmp_path: Path) -> None:
+    for entry in ("report.js", "slider.js", "overlay.js"):
+        (tmp_path / entry).write_text(script(entry), "utf-8")
+        subprocess.run(["node", "--check", str(tmp_path / entry)], check=True, timeout=60)
+
+
+@node
+def test_statistics_of_the_charts() -> None:
+    """Every value falls into exactly one bin; ranks by hand."""
+    result = run_node("""
+        import * as s from "STATIC/statistics.js";
+        const long = Array.from({ length: 500 }, (_, i) => Math.exp(i / 50));
+        const even = Array.from({ length: 300 }, (_, i) => (i * 7919) % 101 / 101);
+        const sets = [[1, 2, 3, 4, 5], [7, 7, 7], [0], [-3, 0, 1e-9, 4.2], long, even];
+        const kept = sets.map((set) => {
+          const sorted = s.sortedValues([...set, null, NaN]);
+          const { edges, log } = s.binEdges(sorted);
+          return [set.length, s.binCounts(sorted, edges).reduce((a, b) => a + b), edges.length - 1, log];
+        });
+        const five = s.sortedValues([5, 1, 2, 2, 9]);
+        console.log(JSON.stringify({ kept, median: s.quantile(five, 0.5), quarter: s.quantile(five, 0.1),
+          ranks: [[9, true], [2, true], [2, false], [null, true]].map(([v, up]) => s.shareWorse(five, v, up)),
+          alone: s.shareWorse([3], 3, true),
+          ticks: s.ticks(0, 10, 5), log: s.logTicks(0.002, 0.15, 4) }));
+    """)
+    assert isinstance(result, dict)
+    for count, binned, bins, _ in result["kept"]:
+        assert count == binned and 1 <= bins <= 60
+    assert [log for *_, log in result["kept"]] == [False, False, False, False, True, False]
+    assert result["median"] == 2 and result["quarter"] == pytest.approx(1.4)
+    assert result["ranks"] == [1, 0.25, 0.5, None] and result["alone"] is None
+    assert result["ticks"] == [0, 2, 4, 6, 8, 10]
+    assert result["log"] == [0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
+
+
+@node
+def test_numbers_paths_and_errors_for_people() -> None:
+    result = run_node("""
+        import { formats, formatValue } from "STATIC/format.js";
+        import { visible } from "STATIC/dom.js";
+        import { errorParts, maskedText } from "STATIC/panel.js";
+        import { commonFolder } from "STATIC/paths.js";
+        const say = (key, v) => (v ? `${v.kind}|${v.width}|${v.y}` : key === "overlay.info-bar" ? "BAR" : key);
+        const f = formats("en"), j = formats("ja");
+        console.log(JSON.stringify({
+          numbers: [0.123456, 12.3456, 1234.5, 123456.7, 0.00012345, -0.5, 0, null, 2e9].map((v) => f.number(v)),
+          short: [0.5, 100, 0.00002].map((v) => f.short(v)),
+          lengths: [3.2e-9, 1e-6, 0.00025, 2].map((v) => f.length(v)),
+          percents: [f.percent(0.0712), f.percent(0.5), f.percent(0.0001), j.percent(0.5)],
+          value: formatValue(f, { kind: "pixels" }, 1.5, true),
+          visible: visible("a\\nb\\u202ec\\udcff\\ud83d\\udcf7"),
+          parts: errorParts("expected a; b, got c, got d; do e"),
+          none: errorParts("Traceback"),
+          masked: maskedText("info-bar 4096×192 at 0,2880; odd", say),
+          folders: [
+            [["/a/b/x", "/a/c/y"], "/"],
+            [["/x", "y"], "/"],
+            [["C:\\\\p\\\\a", "C:\\\\p\\\\b"], "\\\\"],
+            [[], "/"],
+          ].map(([paths, separator]) => commonFolder(paths, separator)),
+        }));
+    """)
+    assert result == {
+        "numbers": ["0.1235", "12.35", "1,235", "123,457", "1.234 × 10⁻⁴", "−0.5000", "0", "–", "2.000 × 10⁹"],
+        "short": ["0.5", "100", "2 × 10⁻⁵"],
+        "lengths": ["3.2 nm", "1 µm", "250 µm", "2 m"],
+        "percents": ["7.1 %", "50 %", "< 0.1 %", "50%"],
+        "value": "1.500 px",
+        "visible": "a\\nb\\u202ec\\udcff📷",
+        "parts": {"expected": "a; b", "got": "c, got d", "fix": "do e"},
+        "none": None,
+        "masked": "BAR|4096|2880; odd",
+        "folders": ["/a/", "", "C:\\p\\", ""],
+    }

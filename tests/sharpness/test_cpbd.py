@@ -1,0 +1,5 @@
+from contract import MetricContract
+
+
+class TestCPBD(MetricContract):
+    name = "cpbd"

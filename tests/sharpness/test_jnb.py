@@ -1,0 +1,5 @@
+from contract import MetricContract
+
+
+class TestJNB(MetricContract):
+    name = "jnb"
