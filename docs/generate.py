@@ -21,9 +21,9 @@ def page() -> str:
     parts = [
         "# Metrics",
         "",
-        "Generated from the specs by `make docs`. Every flag is proven by a test. Evidence: *exact*, checked against the",
-        "authors' numbers or code or an independent implementation of the same definition; *parity*, the architecture",
-        "is proven with arbitrary weights; *reconstruction*, built from a description; *unverified*, not checked.",
+        "Generated from the specs by `make docs`. Every flag is proven by a test. Evidence: *exact*, checked against",
+        "the authors' numbers or code, or an independent implementation of the same definition; *parity*, the",
+        "architecture is proven with arbitrary weights; *reconstruction*, built from a description; *unverified*.",
     ]
     for answers, heading in HEADINGS.items():
         specs = [s for s in metrics() if s.answers == answers]

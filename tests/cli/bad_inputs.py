@@ -106,7 +106,7 @@ def make_bad_inputs(folder: Path) -> list[Path]:
     put("line\nbreak.png", b"not a picture")
     put("smile 🙂 日本語.jpg", b"not a picture")
     put("</script><img src=x onerror=alert(1)>.png".replace("/", "∕"), b"not a picture")
-    put("quote\"comma,semi;.png", b"not a picture")
+    put('quote"comma,semi;.png', b"not a picture")
     put("=cmd|' 'A0.png", b"not a picture")
     put("video.jpg", b"\0\0\0\x18ftypmp42" + bytes(300))
     put("archive.png", b"PK\x03\x04" + bytes(300))

@@ -30,7 +30,19 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[
     out, report = folder / "t.csv", folder / "r.html"
     names = b"\0".join(str(p).encode() for p in [good[0], *bad, *good[1:]])
     metrics = "laplacian-variance,tenengrad,cpbd"
-    command = [sys.executable, "-m", "kukkiri", "measure", "-", "--out", str(out), "--report", str(report), "-m", metrics]
+    command = [
+        sys.executable,
+        "-m",
+        "kukkiri",
+        "measure",
+        "-",
+        "--out",
+        str(out),
+        "--report",
+        str(report),
+        "-m",
+        metrics,
+    ]
     done = subprocess.run([sys.executable, "-c", RUN, *command], input=names, capture_output=True, timeout=300)
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

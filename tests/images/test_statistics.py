@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from contract import photograph
 
+from contract import photograph
 from kukkiri.images.colour import luma
 from kukkiri.images.statistics import estimate_noise, statistics
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from contract import MetricContract, photograph
 from scipy import ndimage
 
 import kukkiri as kk
+from contract import MetricContract, photograph
 from kukkiri.images.colour import luma
 
 

@@ -19,6 +19,7 @@ from kukkiri.images.recorded import LEVEL, Flags, Planes, distance
 
 CONTRAST = 0.15  # least difference between ink and picture
 COMPRESSED = 14 * LEVEL  # how far JPEG of quality 90 and more moves the core of a stroke
+LEAST_LETTERS = 5  # in a line without a scale bar
 MOST_LINES = 12  # more is a page, a screen or a drawing
 
 
@@ -32,7 +33,8 @@ class Ink:
 
 def _contrast(planes: Planes, ink: Ink, row: NDArray[np.intp], column: NDArray[np.intp]) -> NDArray[np.float32]:
     c = np.clip(column, 0, planes.shape[2] - 1)
-    return np.abs(planes[:, row, c] - ink.colour[:, None]).max(0)
+    contrast: NDArray[np.float32] = np.abs(planes[:, row, c] - ink.colour[:, None]).max(0)
+    return contrast
 
 
 def inks(planes: Planes, depth: int) -> Iterator[tuple[Ink, Flags]]:
@@ -99,7 +101,7 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
         bars += [bar for bar in bar_like if any(_near(bar, line.box, 5 * line.height) for line in lines)]
         beside = [line for line in lines if any(_near(bar, line.box, 5 * line.height) for bar in bar_like)]
         for line in lines:
-            if line in beside or (line.count >= 4 and not _is_touching(line, texts)):
+            if line in beside or (line.count >= LEAST_LETTERS and not _is_touching(line, texts)):
                 texts.append(line.box)
     if len(texts) > MOST_LINES:
         return []
@@ -141,7 +143,7 @@ def _scale_bars(planes: Planes, ink: Ink, runs: Runs, depth: int) -> list[Box]:
         reach = (stop - first) // 6 + 2
         y0, y1 = max(0, row - reach), min(height, row + reach + 1)
         part = planes[:, y0:y1, first:stop]
-        solid = (distance(part, ink.colour) <= ink.tolerance).mean(1) >= 0.985
+        solid = ((distance(part, ink.colour) <= ink.tolerance).mean(1) >= 0.985).tolist()
         here = row - y0
         if not solid[here]:
             continue
@@ -171,7 +173,7 @@ def _text(planes: Planes, ink: Ink, strokes: Runs, depth: int, bars: list[Box]) 
     flat = (2 * strokes.row) // cell * shape[1] + strokes.first // cell
     counts = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
     busy = counts >= 5
-    if not busy.any() or busy.mean() > 0.5:
+    if not busy.any() or busy.mean() > 0.3:
         return []
     areas, number = ndimage.label(ndimage.binary_dilation(busy, np.ones((3, 3), bool)), np.ones((3, 3), int))
     lines: list[Line] = []
@@ -242,10 +244,10 @@ def _is_drawn(
     within = np.count_nonzero(mask[line.box.slices])
     around = np.count_nonzero(mask[box.slices]) - within
     ring = own.size - line.box.height * line.box.width
-    if around * line.box.height * line.box.width > 0.25 * within * ring or np.count_nonzero(own) < 0.4 * within:
+    if around * line.box.height * line.box.width > 0.15 * within * ring or np.count_nonzero(own) < 0.4 * within:
         return False
     edges = _edge_profile(window, ink, own, box)
-    if edges is None:
+    if edges is None or line.even < 0.8 or line.close < 0.6:
         return False
     profile, abrupt, widths = edges
     if profile[3] < CONTRAST or profile[1] < 0.85 * profile[3] or abrupt < 0.8:

@@ -1,9 +1,9 @@
 """Canny's edge detector on batches: smoothed gradients, non-maximum suppression, hysteresis (Canny 1986).
 
 In both forms neighbours across the edge are interpolated linearly, ties survive, and the outermost pixels are never
-edges. `canny` has fixed thresholds and the arithmetic of `skimage.feature.canny`: the picture counts as 0 beyond its border
-and the smoothing is renormalised by the part of the kernel that lies inside, the gradient is Sobel's (weights 1 2 1).
-`canny_adaptive` takes its thresholds from the picture, as MATLAB's `edge(…, 'canny')` does.
+edges. `canny` has fixed thresholds and the arithmetic of `skimage.feature.canny`: the picture counts as 0 beyond its
+border and the smoothing is renormalised by the part of the kernel that lies inside; the gradient is Sobel's (weights
+1 2 1). `canny_adaptive` takes its thresholds from the picture, as MATLAB's `edge(…, 'canny')` does.
 """
 
 from __future__ import annotations
@@ -135,15 +135,15 @@ def _coverage(image: Tensor, taps: list[float]) -> Tensor:
     small = [min(n, 2 * radius + 1) for n in image.shape[-2:]]
     ones = torch.ones((1, 1, *small), dtype=image.dtype, device=image.device)
     part = _spread(_spread(ones, taps, -2), taps, -1) + torch.finfo(image.dtype).eps
-    rows, columns = (
-        torch.cat([torch.arange(n) for n in (radius, 0)]) if s < 2 * radius + 1 else _nearest(n, radius)
-        for n, s in zip(image.shape[-2:], small)
-    )
+    rows, columns = (_stand_in(n, radius).to(image.device) for n in image.shape[-2:])
     return part[..., rows, :][..., columns]
 
 
-def _nearest(size: int, radius: int) -> Tensor:
+def _stand_in(size: int, radius: int) -> Tensor:
+    # For every pixel of a side, the one of a side of 2·radius + 1 that is as far from the nearest ends.
     index = torch.arange(size)
+    if size <= 2 * radius:
+        return index
     return torch.where(index < radius, index, (index - size + 2 * radius + 1).clamp_min(radius))
 
 
@@ -172,6 +172,8 @@ def ridge(magnitude: Tensor, dx: Tensor, dy: Tensor) -> Tensor:
         False on the outermost pixels.
     """
     height, width = magnitude.shape[-2:]
+    if min(height, width) < 3:
+        return torch.zeros_like(magnitude, dtype=torch.bool)
 
     def neighbour(down: int, right: int) -> Tensor:
         return magnitude[..., 1 + down : height - 1 + down, 1 + right : width - 1 + right]

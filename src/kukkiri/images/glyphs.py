@@ -17,12 +17,18 @@ MOST_COMPONENTS = 1500  # more are noise or a printed page
 
 @dataclass(frozen=True)
 class Line:
-    """Letters that stand side by side. `box` holds all of them, `height` is that of the tallest, px."""
+    """Letters that stand side by side.
+
+    `box` holds all of them, `height` is that of the tallest, px. `even` is the share of letters that have one of the
+    two commonest heights (capitals and digits, small letters), `close` the share of gaps under half a height.
+    """
 
     box: Box
     count: int
     height: int
     components: tuple[int, ...]
+    even: float = 1.0
+    close: float = 1.0
 
 
 def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -> tuple[list[Line], NDArray[np.int32]]:
@@ -77,8 +83,20 @@ def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -
             chosen = index[part]
             y0, x0 = int(top[chosen].min()), int(left[chosen].min())
             box = Box(y0, x0, int(bottom[chosen].max()) - y0, int(right[chosen].max()) - x0)
-            lines.append(Line(box, len(part), int(h[part].max()), tuple(int(k) + 1 for k in chosen)))
+            between = left[chosen[1:]] - right[chosen[:-1]]
+            close = float((between <= 0.5 * h[part].max()).mean())
+            numbers = tuple(int(k) + 1 for k in chosen)
+            lines.append(Line(box, len(part), int(h[part].max()), numbers, _evenness(h[part]), close))
     return lines, numbered
+
+
+def _evenness(heights: NDArray[np.intp]) -> float:
+    """Share of letters within a pixel (or 5 %) of one of the two commonest heights."""
+    like = np.abs(heights[:, None] - heights[None, :]) <= np.maximum(1, 0.05 * heights[:, None])
+    first = like[int(like.sum(1).argmax())]
+    rest = like[~first][:, ~first]
+    second = int(rest.sum(1).max()) if rest.size else 0
+    return float((np.count_nonzero(first) + second) / len(heights))
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,9 @@ def as_image(source: ImageLike) -> Image:
     if isinstance(source, Tensor):
         if source.ndim == 4 and source.shape[0] != 1:
             raise ShapeError(
-                expected="one picture", got=f"a batch of {source.shape[0]}", fix="give them one by one, or call kk.metric(name)"
+                expected="one picture",
+                got=f"a batch of {source.shape[0]}",
+                fix="give them one by one, or call kk.metric(name)",
             )
         return _from_channels_first(source[0] if source.ndim == 4 else source)
     if isinstance(source, np.ndarray):
@@ -149,7 +151,9 @@ def full_range(dtype: np.dtype[Any]) -> float:
 def check_unit_range(values: Tensor) -> None:
     """Raise unless all values are finite and in [0, 1], give or take rounding."""
     if values.numel() == 0:
-        raise ShapeError(expected="a picture with pixels", got=f"shape {tuple(values.shape)}", fix="give one that is not empty")
+        raise ShapeError(
+            expected="a picture with pixels", got=f"shape {tuple(values.shape)}", fix="give one that is not empty"
+        )
     low, high = (float(v) for v in torch.aminmax(values.detach()))
     if not (low >= -1e-4 and high <= 1 + 1e-4):  # NaN fails both
         raise InputError(
@@ -164,7 +168,9 @@ def _from_channels_first(tensor: Tensor) -> Image:
         tensor = tensor[None]
     if tensor.ndim != 3 or tensor.shape[0] not in (1, 3):
         raise ShapeError(
-            expected="a tensor (1 or 3, H, W)", got=str(tuple(tensor.shape)), fix="move the channels to the front, drop alpha"
+            expected="a tensor (1 or 3, H, W)",
+            got=str(tuple(tensor.shape)),
+            fix="move the channels to the front, drop alpha",
         )
     if not tensor.is_floating_point():
         return _from_channels_last(np.moveaxis(tensor.cpu().numpy(), 0, 2))
@@ -188,8 +194,9 @@ def _from_channels_last(array: NDArray[Any]) -> Image:
             fix="convert it first",
         )
     bits = 1 if array.dtype.kind == "b" else 32 if array.dtype.kind == "f" else array.dtype.itemsize * 8
-    scaled = np.asarray(array, np.float32 if array.dtype.itemsize <= 2 or array.dtype.kind == "b" else np.float64)
-    scaled = (scaled / full_range(array.dtype)).astype(np.float32)
+    # Single precision holds 16 bits exactly; 32-bit integers must be divided before they are rounded.
+    precision = np.float32 if array.dtype.itemsize <= 2 else np.float64
+    scaled = np.true_divide(array, full_range(array.dtype), dtype=precision).astype(np.float32, copy=False)
     pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scaled, 2, 0)))
     check_unit_range(pixels)
     metadata: dict[str, Any] = {}

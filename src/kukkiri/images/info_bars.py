@@ -78,7 +78,7 @@ def find_strip(planes: Planes, exact: float) -> Strip | None:
     """
     height, width = planes.shape[1:]
     levels = _border_levels(planes, 0.06)
-    if len(levels) == 0 or height < 48 or width < 48:
+    if len(levels) == 0:
         return None
     top = height - int(height * LARGEST_SHARE)
     region = np.ascontiguousarray(planes[:, top:, :: max(1, width // 1024)])
@@ -105,8 +105,8 @@ def _tolerance(strip: Planes, levels: NDArray[np.float32], exact: float) -> floa
 class _Rows:
     ruled: Flags  # constant over the full width, or in a few long pieces
     barlike: Flags  # mostly the bar's own levels
-    spread: NDArray[np.float32]  # mean distance from the row's own level, capped at 0.1
-    uneven: NDArray[np.float32]  # share of pixels that are not at the row's own level
+    spread: NDArray[np.float32]  # mean distance from the row's own level or the strip's, capped at 0.1
+    uneven: NDArray[np.float32]  # share of pixels that are at none of them
     level: NDArray[np.float32]  # (C, rows): the row's own level
 
 
@@ -135,14 +135,15 @@ def _classify(region: Planes, levels: NDArray[np.float32], tolerance: float) -> 
     for first, last, kind in _runs(foreign.astype(np.int8)):
         if kind and last - first > max(4, rows // 16):
             in_one[first:last] = False
-    spread = np.minimum(d, 0.1).mean(1)
+    d = np.minimum(d, away) if len(levels) > 1 else np.minimum(d, 0.1)  # boxes may differ in level
+    spread = d.mean(1)
     ruled = in_pieces | in_one
     if tolerance > LEVEL:
         # A black picture is noisier than a black bar.
-        last = slice(-max(10, rows // 8), None)
-        lowest = np.minimum(spread, away.mean(1))[last][ruled[last]]
+        end = slice(-max(10, rows // 8), None)
+        lowest = spread[end][ruled[end]]
         limit = max(1.2 * LEVEL, 2.5 * float(np.median(lowest)) if lowest.size else 0.0)
-        ruled &= np.minimum(spread, away.mean(1)) <= limit
+        ruled &= spread <= limit
     # A dark picture on a black bar is a cloud of levels just beside the bar's, which no drawn bar has.
     cloudy = (near & (label == 0)).mean(1) > 0.12 if tolerance < LEVEL else np.zeros(rows, bool)
     return _Rows(ruled, (share >= 0.35) & ~cloudy, spread, (d > 0.5 * LEVEL).mean(1, dtype=np.float32), own)
@@ -230,19 +231,20 @@ def _is_ink(part: Planes, levels: NDArray[np.float32], tolerance: float, most_ro
     """Whether rows (C, rows, W) hold letters on the strip's levels rather than a specimen on black."""
     if part.shape[1] > most_rows:
         return False
-    other = np.ones(part.shape[1:], bool)
+    rows, width = part.shape[1:]
+    other: Flags = np.ones((rows, width), bool)
     for level in levels:
         other &= distance(part, level) > max(tolerance, 8 * LEVEL)
     count = np.count_nonzero(other)
     if count < 0.004 * other.size:
         return True
     # Strokes are narrow; large letters and logos may be wide, but then they are of one exact level.
-    padded = np.zeros((other.shape[0], other.shape[1] + 1), np.int8)
+    padded = np.zeros((rows, width + 1), np.int8)
     padded[:, :-1] = other
     ends = np.flatnonzero(np.diff(padded.ravel(), prepend=np.int8(0)))
     lengths = ends[1::2] - ends[0::2]
-    narrow = lengths[lengths <= max(4, part.shape[2] // 40)].sum()
-    if narrow >= 0.5 * count:
+    narrow = lengths[lengths <= max(4, width // 40)].sum()
+    if float(narrow) >= 0.5 * count:
         return True
     bins = (part[min(1, part.shape[0] - 1)][other] * 255 + 0.5).astype(np.uint8)
     histogram = np.bincount(bins, minlength=256)

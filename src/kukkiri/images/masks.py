@@ -47,13 +47,14 @@ def as_mask(mask: Any, size: tuple[int, int] | torch.Size, device: torch.device 
         from kukkiri.images.image import as_image
 
         mask = as_image(mask).pixels.mean(0) > 0.5
-    if mask.ndim not in (2, 3) or tuple(mask.shape[-2:]) != tuple(size):
+    picture: Tensor = mask
+    if picture.ndim not in (2, 3) or tuple(picture.shape[-2:]) != tuple(size):
         raise ShapeError(
             expected=f"a mask of {size[1]}×{size[0]} pixels",
-            got="×".join(str(v) for v in reversed(mask.shape)),
+            got="×".join(str(v) for v in reversed(picture.shape)),
             fix="make the mask from this picture",
         )
-    return mask.to(device)
+    return picture.to(device)
 
 
 def bounding_box(free: Tensor) -> Box:

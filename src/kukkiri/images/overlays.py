@@ -31,6 +31,7 @@ from kukkiri.images.recorded import Planes, natural_share
 
 # Photographs and micrographs have 0.87 and more, screens and drawings up to 0.82.
 NATURAL = 0.85
+LEAST_SIDE = 48  # px; below, there is no room for letters and a picture
 
 Kind = Literal["info-bar", "scale-bar", "text"]
 
@@ -120,7 +121,9 @@ def _cut(free: Box, side: str, thickness: int) -> tuple[Box, Box]:
 
 def _thickness(view: Planes, side: str, exact: float, metadata: Mapping[str, Any]) -> int:
     """Rows of the info bar at the end of a view; 0 if there is none."""
-    height = view.shape[1]
+    height = int(view.shape[1])
+    if min(view.shape[1:]) < LEAST_SIDE:
+        return 0
     stated = metadata.get("info_bar_rows")
     if isinstance(stated, int) and 0 < stated <= 0.4 * height and _is_plausible(view, stated):
         return stated
@@ -146,7 +149,7 @@ def _thickness(view: Planes, side: str, exact: float, metadata: Mapping[str, Any
     if natural_share(view[:, : strip.start], exact) < NATURAL:
         return 0
     if edge_is_picture(view, strip) or (side == "bottom" and count >= 8 and is_constant_above(view, strip)):
-        return thickness
+        return int(thickness)
     return 0
 
 

@@ -13,7 +13,7 @@ LEVEL = 1 / 255
 
 def distance(planes: Planes, level: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far each pixel (…) of (C, …) is from a colour: the largest difference over the channels."""
-    result = np.abs(planes[0] - level[0])
+    result: NDArray[np.float32] = np.abs(planes[0] - level[0])
     for channel in range(1, planes.shape[0]):
         np.maximum(result, np.abs(planes[channel] - level[channel]), out=result)
     return result

@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 
 from kukkiri.images.colour import luma
-from kukkiri.images.filtering import correlate, dilate
+from kukkiri.images.filtering import dilate
 
-# Immerkær's difference of two Laplacians: blind to constants, ramps and most edges, so that noise is what is left.
-NOISE_KERNEL = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
-# Its response to white noise of unit variance has this standard deviation: the root of the sum of its squares.
+# Immerkær's difference of two Laplacians, (1 −2 1) along rows times (1 −2 1) along columns, is blind to constants, ramps
+# and most edges, so that noise is what is left. White noise of unit variance comes out with this standard deviation.
 NOISE_GAIN = 6.0
 # The median of |x| of a standard normal variable.
 NORMAL_MAD = 0.6744897501960817
 # A median needs no more than this many samples; more only cost time.
-NOISE_SAMPLES = 1 << 18
+NOISE_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -59,23 +58,22 @@ def statistics(pixels: Tensor, left_out: Tensor | None = None) -> Statistics:
         NaN throughout if no pixel counts.
     """
     grey = luma(pixels[None])[0, 0]
-    low, high = (pixels <= 0).any(0), (pixels >= 1).any(0)
+    darkest, brightest = (pixels[0], pixels[0]) if len(pixels) == 1 else (pixels.amin(0), pixels.amax(0))
+    noise = estimate_noise(grey, left_out)
     if left_out is not None:
         free = ~left_out
         if not bool(free.any()):
             return Statistics(*(float("nan"),) * 5)
-        noise = estimate_noise(grey, left_out)
-        grey, low, high = grey[free], low[free], high[free]
-    else:
-        noise = estimate_noise(grey)
-    mean = grey.mean(dtype=torch.float64)
-    spread = (grey.square().mean(dtype=torch.float64) - mean.square()).clamp_min(0).sqrt()
-    count = low.numel()
+        grey, darkest, brightest = grey[free][None], darkest[free], brightest[free]
+    # Rows in single precision, their means in double: as exact as needed, and twice as fast.
+    mean = grey.mean(1).double().mean()
+    spread = (grey - mean.to(grey)).square_().mean(1).double().mean().sqrt()
+    count = darkest.numel()
     return Statistics(
         mean=float(mean),
         contrast=float(spread),
-        clipped_low=int(low.count_nonzero()) / count,
-        clipped_high=int(high.count_nonzero()) / count,
+        clipped_low=int((darkest <= 0).count_nonzero()) / count,
+        clipped_high=int((brightest >= 1).count_nonzero()) / count,
         noise=noise,
     )
 
@@ -99,17 +97,11 @@ def estimate_noise(grey: Tensor, left_out: Tensor | None = None) -> float:
     """
     if min(grey.shape) < 3:
         return float("nan")
-    # Every k-th row of responses is enough for a median: take whole rows, so that the filter stays a filter.
-    stride = max(1, grey.numel() // NOISE_SAMPLES)
-    if stride == 1:
-        response = correlate(grey[None, None], NOISE_KERNEL, "valid")[0, 0]
-        counts = None if left_out is None else ~dilate(left_out, 1)[1:-1, 1:-1]
-    else:
-        rows = torch.arange(0, grey.shape[0] - 2, stride)
-        bands = torch.stack([grey[rows], grey[rows + 1], grey[rows + 2]])
-        second = bands[..., :-2] - 2 * bands[..., 1:-1] + bands[..., 2:]
-        response = second[0] - 2 * second[1] + second[2]
-        counts = None if left_out is None else ~dilate(left_out, 1)[rows + 1, 1:-1]
+    # Whole rows, so that the filter stays a filter; every k-th of them is enough for a median.
+    rows = torch.arange(0, grey.shape[0] - 2, max(1, grey.numel() // NOISE_SAMPLES))
+    vertical = grey[rows] - 2 * grey[rows + 1] + grey[rows + 2]
+    response = vertical[:, :-2] - 2 * vertical[:, 1:-1] + vertical[:, 2:]
+    counts = None if left_out is None else ~dilate(left_out, 1)[rows + 1, 1:-1]
     values = (response if counts is None else response[counts]).abs().flatten().numpy()
     if values.size == 0:
         return float("nan")

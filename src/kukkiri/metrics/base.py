@@ -25,12 +25,15 @@ class Metric(nn.Module):
     name: ClassVar[str]
     # True: `score` gets the mask as weights. False: a masked picture is cut to its largest free rectangle.
     takes_weights: ClassVar[bool] = False
+    _home: Tensor
     # Pixels cut from every side before anything is measured: the habit of super-resolution papers.
     border: int = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.spec: MetricSpec = spec_of(self.name)
+        # Follows `.to(device)`, which a metric without parameters would not notice otherwise.
+        self.register_buffer("_home", torch.empty(0), persistent=False)
 
     def score(self, image: Tensor, reference: Tensor | None, weights: Tensor) -> Tensor:
         """One value a sample.
@@ -73,13 +76,12 @@ class Metric(nn.Module):
             If shapes differ, a side is too small, or the mask leaves too little.
         """
         x, r = self.check(image, reference)
-        left_out = None if mask is None else as_mask(mask, x.shape[-2:], x.device)
-        if self.border:
-            inside = self.inside(x.shape[-2], x.shape[-1]).slices
-            x, r = x[..., *inside], None if r is None else r[..., *inside]
-            left_out = None if left_out is None else left_out[..., *inside]
-        if left_out is None:
+        if mask is None:
+            if self.border:
+                inside = self.inside(Box(0, 0, x.shape[-2], x.shape[-1])).slices
+                x, r = x[..., *inside], None if r is None else r[..., *inside]
             return self.score(x, r, torch.ones_like(x[:, :1]))
+        left_out = as_mask(mask, x.shape[-2:], x.device)
         if left_out.ndim == 3:  # each sample has its own: each may be cut differently
             if left_out.shape[0] != x.shape[0]:
                 raise ShapeError(
@@ -119,25 +121,17 @@ class Metric(nn.Module):
             )
         return x, r
 
-    def inside(self, height: int, width: int) -> Box:
-        """What is left of a picture when the border is cut away."""
-        box = Box(self.border, self.border, height - 2 * self.border, width - 2 * self.border)
-        self._check_size(box.height, box.width, "cut a narrower border, or measure a larger picture")
+    def inside(self, box: Box) -> Box:
+        """What is left of a rectangle when the border is cut away."""
+        cut = self.border
+        box = Box(box.top + cut, box.left + cut, box.height - 2 * cut, box.width - 2 * cut)
+        self._check_size(box.height, box.width, "cut or mask less of the picture")
         return box
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters and buffers live; the CPU if it has none."""
-        for tensor in (*self.parameters(), *self.buffers()):
-            return tensor.device
-        return self._home
-
-    _home: torch.device = torch.device("cpu")
-
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
-        # A metric without parameters must follow `.to(device)` too.
-        self._home = fn(torch.empty(0, device=self._home)).device
-        return super()._apply(fn, recurse)
+        """Where the metric is, and where it takes pictures to."""
+        return self._home.device
 
     def _check_size(self, height: int, width: int, fix: str) -> None:
         if min(height, width) < self.spec.min_size:
@@ -150,7 +144,7 @@ class Metric(nn.Module):
     def _masked(self, x: Tensor, r: Tensor | None, left_out: Tensor) -> Tensor:
         # Cutting away what is masked along the border first makes a picture with a bar equal one without it.
         box = bounding_box(~left_out) if self.takes_weights else largest_free_box(left_out)
-        self._check_size(box.height, box.width, "the mask leaves too little: pass a smaller one")
+        box = self.inside(box)
         left_out = left_out[box.slices]
         x, r = x[..., *box.slices], None if r is None else r[..., *box.slices]
         free = ~dilate(left_out, self.reach(box.height, box.width))

@@ -71,15 +71,11 @@ def measure_tiled(
     left_out: Tensor | None = None
     if mask is not None:
         left_out = as_mask(mask, (box.height, box.width))
-        inner = bounding_box(~left_out)
+        inner = metric.inside(bounding_box(~left_out))
         left_out = left_out[inner.slices]
         box = Box(box.top + inner.top, box.left + inner.left, inner.height, inner.width)
-    if min(box.height, box.width) < metric.spec.min_size:
-        raise ShapeError(
-            expected=f"sides of at least {metric.spec.min_size} px for {metric.spec.name}",
-            got=f"{box.width}×{box.height}",
-            fix="crop or mask less, or choose another metric",
-        )
+    else:
+        box = metric.inside(box)
     whole = (box.height, box.width)
     grid, reach = metric.grid(*whole), metric.reach(*whole)
     step = -(-size // grid) * grid

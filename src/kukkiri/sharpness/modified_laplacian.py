@@ -1,4 +1,4 @@
-"""Modified Laplacian: mean of the absolute second derivatives along x and y (Nayar and Nakajima 1994).
+"""Modified Laplacian: mean of the absolute second derivatives along x and y (Nayar and Nakagawa 1994).
 
 Their sum, unlike that of the signed Laplacian, cannot cancel where the two curvatures differ in sign. Grows with
 contrast, and with noise: compares pictures of one scene under one light, not more.
@@ -17,7 +17,7 @@ from kukkiri.metrics.base import LocalMetric, weighted_sums
 def modified_laplacian(image: Tensor, step: int = 1) -> Tensor:
     """|2·I(x,y) − I(x−step,y) − I(x+step,y)| + |2·I(x,y) − I(x,y−step) − I(x,y+step)| of luma, borders replicated.
 
-    Nayar and Nakajima, IEEE TPAMI 16(8), 1994.
+    Nayar and Nakagawa, IEEE TPAMI 16(8), 1994.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ MODIFIED_LAPLACIAN = MetricSpec(
     differentiable=True,
     tileable=True,
     evidence="exact",
-    paper="Nayar, Nakajima, IEEE TPAMI 16(8), 1994, doi:10.1109/34.308479",
+    paper="Nayar, Nakagawa, IEEE TPAMI 16(8), 1994, doi:10.1109/34.308479",
 )
 
 TENENGRAD = MetricSpec(

@@ -1,5 +1,6 @@
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,7 +78,7 @@ def test_covariance_in_strips_is_that_of_all_neighbourhoods(monkeypatch: pytest.
 
 def test_mean_strength_of_white_noise_is_one() -> None:
     """Whitened vectors of nine have a squared length of nine on average (up to the mean that is not taken off)."""
-    noise = torch.from_numpy(__import__("numpy").random.default_rng(0).normal(0, 2, (1, 1, 300, 300)))
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 2, (1, 1, 300, 300)))
     strength, eigenvalues = gaussian_scale_mixture(noise)
     assert strength.mean().item() == pytest.approx(1, abs=0.02)
     assert eigenvalues.mean().item() == pytest.approx(4, rel=0.02)
