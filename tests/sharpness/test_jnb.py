@@ -105,15 +105,15 @@ def test_edge_blocks_are_canny_counts(name: str) -> None:
 
 
 def test_faint_pixels_make_an_edge_block_only_when_linked() -> None:
-    """A slope is all ties, so all of it is faint edge pixels. They count where a dot at the rim, bright enough for a few
-    strong ones, stands on the slope, and not where it stands on the level half beside it."""
-    slope = (torch.arange(64.0) - 31).clamp_min(0).expand(64, 64)
-    block = slope.repeat(2, 1, 1, 1)
-    block[0, 0, 0, 45] += 200
-    block[1, 0, 0, 10] += 200
-    weak, strong = canny_adaptive_candidates(block)
-    assert bool((strong.sum((1, 2, 3)) <= 8).all()) and bool((weak.sum((1, 2, 3)) > 1000).all())
-    assert (canny_adaptive(block).sum((1, 2, 3)) > 8).tolist() == [True, False]
+    """A bright corner makes the thresholds high; a step that fades downwards is then an edge as a whole if its upper
+    end alone is strong, and not at all if nothing of it is."""
+    block = torch.zeros(2, 1, 64, 64)
+    block[:, 0, 0, 0] = 250
+    for i, (top, bottom) in enumerate([(2.9, 1.5), (2.4, 1.5)]):
+        block[i, 0, :, 40:] = torch.linspace(top, bottom, 64)[:, None]
+    weak, strong = (pixels.sum((1, 2, 3)).tolist() for pixels in canny_adaptive_candidates(block))
+    assert 0 < strong[0] <= 8 and strong[1] == 0 and min(weak) > 40
+    assert canny_adaptive(block).sum((1, 2, 3)).tolist() == [weak[0], 0]
     assert has_edges(block).tolist() == [True, False]
 
 

@@ -79,8 +79,9 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
     list of (kind, Box)
         'scale-bar' or 'text'.
     """
-    every = planes[:, ::2]  # strokes and bars are at least two rows high
     height, width = planes.shape[1:]
+    step = 2 if height < 1200 else 4  # strokes and bars are at least that many rows high
+    every = planes[:, ::step]
     texts: list[Box] = []
     bars: list[Box] = []
     for ink, mask in inks(every, depth):
@@ -90,14 +91,16 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
         runs = runs_of(mask)
         if len(runs.row) > mask.size // 12:
             continue
-        inside = (runs.first >= 3) & (runs.stop <= width - 3)
-        sharp = inside & (_contrast(every, ink, runs.row, runs.first - 2) >= CONTRAST)
-        sharp &= _contrast(every, ink, runs.row, runs.stop + 1) >= CONTRAST
-        runs = runs[sharp]
+        runs = runs[(runs.first >= 4) & (runs.stop <= width - 4)]
+        for side, sign in (("first", -1), ("stop", 1)):  # one after the other: the first leaves few
+            end = getattr(runs, side) - (side == "stop")
+            near = _contrast(every, ink, runs.row, end + 2 * sign)
+            runs = runs[near >= CONTRAST]
         length = runs.stop - runs.first
-        bar_like = _scale_bars(planes, ink, runs[length >= max(16, width // 50)], depth)
+        bar_like = _scale_bars(planes, ink, runs[length >= max(16, width // 50)], depth, step)
         strokes = runs[length <= max(12, width // 12)]
-        lines = [] if len(strokes.row) < 6 else _text(planes, ink, strokes, depth, bar_like)
+        strokes = strokes[_is_abrupt(every, ink, strokes)]
+        lines = [] if len(strokes.row) < 8 else _text(planes, ink, strokes, depth, bar_like, step)
         bars += [bar for bar in bar_like if any(_near(bar, line.box, 5 * line.height) for line in lines)]
         beside = [line for line in lines if any(_near(bar, line.box, 5 * line.height) for bar in bar_like)]
         for line in lines:
@@ -108,6 +111,14 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
     return [("scale-bar", grown(b, 2, height, width)) for b in bars] + [
         ("text", grown(t, 3 + t.height // 8, height, width)) for t in texts
     ]
+
+
+def _is_abrupt(planes: Planes, ink: Ink, runs: Runs) -> Flags:
+    """Runs that have left the ink for good two pixels beyond either end: lenses take longer."""
+    good = np.ones(len(runs.row), bool)
+    for near, far in ((runs.first - 2, runs.first - 4), (runs.stop + 1, runs.stop + 3)):
+        good &= _contrast(planes, ink, runs.row, near) >= 0.75 * _contrast(planes, ink, runs.row, far)
+    return good
 
 
 def _is_touching(line: Line, boxes: list[Box]) -> bool:
@@ -130,12 +141,12 @@ def grown(box: Box, margin: int, height: int, width: int) -> Box:
     return Box(top, left, bottom - top, right - left)
 
 
-def _scale_bars(planes: Planes, ink: Ink, runs: Runs, depth: int) -> list[Box]:
-    """Solid rectangles among the long runs (whose rows count by two)."""
+def _scale_bars(planes: Planes, ink: Ink, runs: Runs, depth: int, step: int) -> list[Box]:
+    """Solid rectangles among the long runs (whose rows count by `step`)."""
     height = planes.shape[1]
     found: list[Box] = []
     seen: set[tuple[int, int]] = set()
-    for row, first, stop in zip((2 * runs.row).tolist(), runs.first.tolist(), runs.stop.tolist()):
+    for row, first, stop in zip((step * runs.row).tolist(), runs.first.tolist(), runs.stop.tolist()):
         key = (first // 3, stop // 3)
         if key in seen or len(seen) > 40:
             continue
@@ -165,19 +176,24 @@ def _scale_bars(planes: Planes, ink: Ink, runs: Runs, depth: int) -> list[Box]:
     return found
 
 
-def _text(planes: Planes, ink: Ink, strokes: Runs, depth: int, bars: list[Box]) -> list[Line]:
+def _text(planes: Planes, ink: Ink, strokes: Runs, depth: int, bars: list[Box], step: int) -> list[Line]:
     """Lines of drawn letters where strokes are dense."""
     height, width = planes.shape[1:]
     cell = max(32, width // 32)
     shape = (height // cell + 1, width // cell + 1)
-    flat = (2 * strokes.row) // cell * shape[1] + strokes.first // cell
+    flat = (step * strokes.row) // cell * shape[1] + strokes.first // cell
     counts = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
-    busy = counts >= 5
+    busy = counts >= 3
     if not busy.any() or busy.mean() > 0.3:
         return []
     areas, number = ndimage.label(ndimage.binary_dilation(busy, np.ones((3, 3), bool)), np.ones((3, 3), int))
     lines: list[Line] = []
-    for rows, columns in ndimage.find_objects(areas, number)[:24]:
+    total = ndimage.sum_labels(counts, areas, np.arange(1, number + 1))
+    found_areas = ndimage.find_objects(areas, number)
+    for k in np.argsort(-total)[:16].tolist():
+        if total[k] < 8:
+            break
+        rows, columns = found_areas[k]
         y0, x0 = rows.start * cell, columns.start * cell
         window = planes[:, y0 : min(height, rows.stop * cell), x0 : min(width, columns.stop * cell)]
         away = distance(window, ink.colour)
@@ -187,7 +203,7 @@ def _text(planes: Planes, ink: Ink, strokes: Runs, depth: int, bars: list[Box]) 
         # Thin smooth strokes reach their colour only here and there: look at wider bounds too.
         for bound in (ink.tolerance, 0.25, 0.45):
             mask = away <= bound
-            found, numbered = find_lines(mask, least=2 if bars else 3, most_height=max(12, height // 8))
+            found, numbered = find_lines(mask, least=2 if bars else 3, most_height=max(12, height // 8), most=400)
             for line in found:
                 if _is_drawn(window, ink, mask, numbered, line, depth, 3 if bars else 5):
                     whole = _extended(line, away <= 0.45)
@@ -201,7 +217,7 @@ def _extended(line: Line, mask: Flags) -> Box:
     height = mask.shape[0]
     h = line.box.height
     band = slice(max(0, line.box.top - h // 4), min(height, line.box.top + h + h // 3))
-    used = mask[band].any(0)
+    used: Flags = np.asarray(mask[band].any(0))
     left, right = line.box.left, line.box.left + line.box.width
     for _ in range(64):
         before = np.flatnonzero(used[max(0, left - h) : left])

@@ -31,7 +31,9 @@ class Line:
     close: float = 1.0
 
 
-def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -> tuple[list[Line], NDArray[np.int32]]:
+def find_lines(
+    mask: Flags, *, least: int = 3, most_height: int | None = None, most: int = MOST_COMPONENTS
+) -> tuple[list[Line], NDArray[np.int32]]:
     """Lines of at least `least` letters.
 
     Parameters
@@ -42,6 +44,8 @@ def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -
         Letters a line.
     most_height : int, optional
         Taller components are frames or content.
+    most : int
+        More letters are texture or a page: no lines then.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -
         The lines, and the number of the component that each pixel belongs to, from 1.
     """
     numbered, count = ndimage.label(mask, np.ones((3, 3), int), output=np.int32)
-    if count < least or count > 20 * MOST_COMPONENTS:
+    if count < least or count > 8 * most:
         return [], numbered
     areas = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
     found = ndimage.find_objects(numbered)
@@ -60,7 +64,7 @@ def find_lines(mask: Flags, *, least: int = 3, most_height: int | None = None) -
     letters = (tall >= LEAST_HEIGHT) & (tall <= limit) & (wide <= 2 * tall + 2) & (tall <= 12 * wide)
     letters &= areas >= 0.14 * tall * wide
     index = np.flatnonzero(letters)
-    if len(index) < least or len(index) > MOST_COMPONENTS:
+    if len(index) < least or len(index) > most:
         return [], numbered
     index = index[np.argsort(left[index], kind="stable")]
     lines: list[Line] = []

@@ -249,8 +249,8 @@ def _is_ink(part: Planes, levels: NDArray[np.float32], tolerance: float, most_ro
     bins = (part[min(1, part.shape[0] - 1)][other] * 255 + 0.5).astype(np.uint8)
     histogram = np.bincount(bins, minlength=256)
     if tolerance > LEVEL:
-        return int(np.convolve(histogram, np.ones(9, int), "same").max()) >= 0.3 * count
-    return int(histogram.max()) >= 0.12 * count
+        return bool(np.convolve(histogram, np.ones(9, int), "same").max() >= 0.3 * count)
+    return bool(histogram.max() >= 0.12 * count)
 
 
 def _sharpen_edge(region: Planes, rows: _Rows, edge: int) -> int:

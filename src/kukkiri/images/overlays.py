@@ -27,7 +27,7 @@ from kukkiri.images.info_bars import (
     view_from,
 )
 from kukkiri.images.masks import Box
-from kukkiri.images.recorded import Planes, natural_share
+from kukkiri.images.recorded import Planes, natural_share, small_step_share
 
 # Photographs and micrographs have 0.87 and more, screens and drawings up to 0.82.
 NATURAL = 0.85
@@ -146,9 +146,11 @@ def _thickness(view: Planes, side: str, exact: float, metadata: Mapping[str, Any
     count = sum(line.count for line in lines)
     if count < (4 if side == "bottom" else 6):
         return 0
-    if natural_share(view[:, : strip.start], exact) < NATURAL:
-        return 0
-    if edge_is_picture(view, strip) or (side == "bottom" and count >= 8 and is_constant_above(view, strip)):
+    rest = view[:, : strip.start]
+    if edge_is_picture(view, strip) and natural_share(rest, exact) >= NATURAL:
+        return int(thickness)
+    # A specimen on clipped black shows nothing beside the bar, and little but outlines elsewhere.
+    if side == "bottom" and count >= 8 and is_constant_above(view, strip) and small_step_share(rest, exact) >= 0.57:
         return int(thickness)
     return 0
 

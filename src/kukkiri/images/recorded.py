@@ -44,3 +44,15 @@ def natural_share(planes: Planes, exact: float) -> float:
     # Clipped noise has a plateau too, but does not stay on it.
     rough = np.count_nonzero(steps > 6 * LEVEL, axis=1) >= 18
     return float((small | varied | rough).mean())
+
+
+def small_step_share(planes: Planes, exact: float) -> float:
+    """Share of all differences between neighbours in a row that are small, 0..1.
+
+    Fit for pictures that are mostly constant, such as a few particles on clipped black, where `natural_share` sees
+    little but outlines. Screens and drawings reach 0.51, clipped micrographs have 0.6 and more.
+    """
+    plane = planes[min(1, planes.shape[0] - 1)][:: max(1, planes.shape[1] // 48)]
+    steps = np.abs(np.diff(plane, axis=1))
+    moved = np.count_nonzero(steps > exact)
+    return np.count_nonzero((steps > exact) & (steps <= 16 * LEVEL)) / moved if moved >= 100 else 0.0

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from kukkiri.images.filtering import correlate
 
-# The published taps of the filters of order 5 (designed after Karasaridis and Simoncelli, ICASSP 1996). Lowpass kernels
-# are symmetric eightfold: row by row, the lower triangle of the quadrant from the corner to the centre.
+# The published taps of the filters of order 5 (designed after Karasaridis and Simoncelli, ICASSP 1996; numbers as in
+# matlabPyrTools' sp5Filters, MIT licence, Copyright 2015 LabForComputationalVision). Lowpass kernels are symmetric
+# eightfold: row by row, the lower triangle of the quadrant from the corner to the centre.
 INITIAL_LOWPASS = (
     (0.00341614,),
     (-0.01551246, 0.05586982),

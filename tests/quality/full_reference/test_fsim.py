@@ -1,5 +1,3 @@
-from typing import Any, ClassVar
-
 import pytest
 import torch
 
@@ -13,14 +11,8 @@ class TestFSIM(MetricContract):
     worsened_by = ("blur", "noise")
 
 
-class TestFSIMOfLuma(MetricContract):
-    name = "fsim"
-    worsened_by = ("blur", "noise")
-    options: ClassVar[dict[str, Any]] = {"chromatic": False}
-
-
 def test_constant_chroma_shift_in_closed_form() -> None:
-    """With luma untouched only equation 12's chroma factor is left, one number for the whole picture:
+    """With luma untouched only the chroma factor of FSIMc is left, one number for the whole picture:
 
     a grey reference has chroma 0, so each similarity is 200 / (shift² + 200), to the power 0.03.
     """

@@ -31,7 +31,7 @@ def test_identical_is_one(domain: Domain) -> None:
 
 @pytest.mark.parametrize("domain", ["wavelet", "pixel"])
 def test_raised_contrast_is_above_one(domain: Domain) -> None:
-    """The property that the paper's title figure shows: an enhanced picture carries more than its reference."""
+    """The authors' own point: a picture of enhanced contrast carries more than its reference."""
     r = photograph("moon").double() * 0.5 + 0.25
     x = 0.5 + 1.3 * (r - 0.5)
     value = kk.metric("vif", domain=domain)(x, r).item()

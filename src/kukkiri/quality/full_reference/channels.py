@@ -44,7 +44,7 @@ def measured_channels(image: Tensor, luma: Luma) -> Tensor:
     Returns
     -------
     Tensor, (N, C, H, W) or (N, 1, H, W), values in [0, 1]
-        Never rounded to whole 8-bit levels.
+        Not rounded: on colour pictures of 8 bits, MATLAB's `rgb2gray` first moves SSIM by up to 0.001.
     """
     if luma is False:
         return image

@@ -50,7 +50,7 @@ def fsim(image: Tensor, reference: Tensor, *, chromatic: bool = True) -> Tensor:
     image, reference : Tensor, (N, C, H, W), values in [0, 1]
         The shorter side is brought to about 256 px first, as the authors do.
     chromatic : bool
-        True: FSIMc (equation 12) if C is 3. False: FSIM (equation 8) of luma.
+        True: FSIMc if C is 3. False: FSIM, of luma alone.
 
     Returns
     -------

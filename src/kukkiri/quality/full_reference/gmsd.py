@@ -25,7 +25,7 @@ def gradient_magnitude(image: Tensor) -> Tensor:
 
 
 def gradient_dissimilarity(image: Tensor, reference: Tensor) -> Tensor:
-    """One less the gradient magnitude similarity (equation 4), at half the resolution.
+    """One less the gradient magnitude similarity, at half the resolution.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from kukkiri.metrics.base import LocalMetric, weighted_sums
 from kukkiri.quality.full_reference.channels import Luma, check_crop, check_luma, measured_channels
 from kukkiri.quality.full_reference.ssim import RADIUS, similarity_maps, window_centres
 
-# How much each scale counts, finest first (section 4 of the paper; their sum is 1.0001 there too).
+# How much each scale counts, finest first; as published, they sum to 1.0001.
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SCALES = len(EXPONENTS)
 COARSEST = 1 << (SCALES - 1)  # pixels of the picture to one of the last scale

@@ -93,7 +93,7 @@ def distortion_channel(x: Tensor, y: Tensor, radius: int) -> tuple[Tensor, Tenso
 def gaussian_scale_mixture(x: Tensor) -> tuple[Tensor, Tensor]:
     """Local strength of a band, and the eigenvalues of its neighbourhoods' covariance.
 
-    A vector of 3 × 3 neighbours is taken as √strength times a Gaussian vector (section III-A of the paper).
+    A vector of 3 × 3 neighbours is taken as √strength times a Gaussian vector.
 
     Parameters
     ----------
