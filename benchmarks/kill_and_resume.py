@@ -2,8 +2,8 @@
 
     python benchmarks/kill_and_resume.py FOLDER [KILLS]
 
-Runs `kukkiri measure FOLDER`, kills it (SIGKILL) at random moments, starts it again each time, lets the last run end, and
-compares the tables byte for byte. Prints one JSON line; exit code 1 if they differ.
+Runs `kukkiri measure FOLDER`, kills it (SIGKILL) at random moments, starts it again each time, lets the last run end,
+and compares the tables byte for byte. Prints one JSON line; exit code 1 if they differ.
 """
 
 from __future__ import annotations

@@ -81,12 +81,19 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
     """
     height, width = planes.shape[1:]
     step = 2 if height < 1200 else 4  # strokes and bars are at least that many rows high
-    every = planes[:, ::step]
+    every = np.ascontiguousarray(planes[:, ::step])
     texts: list[Box] = []
     bars: list[Box] = []
     for ink, mask in inks(every, depth):
         count = np.count_nonzero(mask)
         if count < 12 or count > 0.6 * mask.size:
+            continue
+        # What is drawn reaches its colour exactly; the brightest of a picture that is not clipped do not.
+        flat = np.flatnonzero(mask)
+        exact = np.ones(len(flat), bool)
+        for channel, level in zip(every, ink.colour, strict=True):
+            exact &= np.abs(channel.ravel()[flat] - level) <= 0.5 * LEVEL
+        if np.count_nonzero(exact) < max(12, 0.02 * count):
             continue
         runs = runs_of(mask)
         if len(runs.row) > mask.size // 12:

@@ -29,7 +29,7 @@ log = logging.getLogger("kukkiri")
 
 # Pictures of one size are measured together up to this many pixels: enough to make Python's own time small, little
 # enough for the working set to stay near the cache.
-GROUP_PIXELS = 1 << 20
+GROUP_PIXELS = 1 << 18
 # Decoded at once over all workers.
 BUDGET_PIXELS = 1 << 26
 
