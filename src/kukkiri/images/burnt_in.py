@@ -88,11 +88,13 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
         count = np.count_nonzero(mask)
         if count < 12 or count > 0.6 * mask.size:
             continue
-        # What is drawn reaches its colour exactly; the brightest of a picture that is not clipped do not.
+        # What is drawn reaches its colour exactly; the brightest of a picture that is not clipped do not. (JPEG turns
+        # colours a little.)
+        near = 0.5 * LEVEL if planes.shape[0] == 1 else 4 * LEVEL
         flat = np.flatnonzero(mask)
         exact = np.ones(len(flat), bool)
         for channel, level in zip(every, ink.colour, strict=True):
-            exact &= np.abs(channel.ravel()[flat] - level) <= 0.5 * LEVEL
+            exact &= np.abs(channel.ravel()[flat] - level) <= near
         if np.count_nonzero(exact) < max(12, 0.02 * count):
             continue
         runs = runs_of(mask)
@@ -101,8 +103,7 @@ def find_burnt_in(planes: Planes, depth: int) -> list[tuple[str, Box]]:
         runs = runs[(runs.first >= 4) & (runs.stop <= width - 4)]
         for side, sign in (("first", -1), ("stop", 1)):  # one after the other: the first leaves few
             end = getattr(runs, side) - (side == "stop")
-            near = _contrast(every, ink, runs.row, end + 2 * sign)
-            runs = runs[near >= CONTRAST]
+            runs = runs[_contrast(every, ink, runs.row, end + 2 * sign) >= CONTRAST]
         length = runs.stop - runs.first
         bar_like = _scale_bars(planes, ink, runs[length >= max(16, width // 50)], depth, step)
         strokes = runs[length <= max(12, width // 12)]

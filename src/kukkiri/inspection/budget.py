@@ -1,43 +1,65 @@
-"""A shared allowance of pixels in memory, so that many threads on large pictures stay within bounds."""
+"""A shared allowance of pixels in memory, so that many processes on large pictures stay within bounds."""
 
 from __future__ import annotations
 
-from threading import Condition
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# What is taken and given back at once.
+UNIT = 1 << 22
+# Decoding and the default metrics need about 100 bytes a pixel at their peak (measured); some rarer ones four times that.
+BYTES_A_PIXEL = 128
+# Of the memory that is free when a run begins.
+SHARE = 0.5
+# Where the system does not say how much is free.
+ASSUMED_FREE = 4 << 30
 
 
 class PixelBudget:
-    """Threads take pixels before they decode and give them back when they are done.
-
-    A thread that holds some must not wait for more (`take_at_once` first, and let go of what it holds if that fails),
-    so those that wait hold nothing and the holders can always finish.
+    """Processes take pixels before they decode a large picture and give them back when it is measured.
 
     Parameters
     ----------
-    total : int
-        Pixels that may be decoded at once. One picture larger than that is let in when it is alone.
+    context : multiprocessing context
+        Makes the primitives; the object may then be passed to its processes.
+    pixels : int, optional
+        How many may be decoded at once over all processes; default from the memory that is free. A picture that needs
+        more than all waits until it is alone.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.used = 0
-        self._changed = Condition()
+    def __init__(self, context: Any, pixels: int | None = None) -> None:
+        pixels = pixels if pixels is not None else int(SHARE * free_memory() / BYTES_A_PIXEL)
+        self.units = max(1, pixels // UNIT)
+        self._free = context.Semaphore(self.units)
+        # One at a time gathers units: two that each hold half of what they need would wait for ever.
+        self._turnstile = context.Lock()
 
-    def take_at_once(self, pixels: int) -> bool:
-        """Take if there is room now."""
-        with self._changed:
-            if self.used and self.used + pixels > self.total:
-                return False
-            self.used += pixels
-            return True
+    @contextmanager
+    def holding(self, pixels: int) -> Iterator[None]:
+        """Within: this many pixels are ours. Do not nest."""
+        wanted = min(self.units, -(-pixels // UNIT))
+        with self._turnstile:
+            for _ in range(wanted):
+                self._free.acquire()
+        try:
+            yield
+        finally:
+            for _ in range(wanted):
+                self._free.release()
 
-    def take(self, pixels: int) -> None:
-        """Wait for room, then take."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self.used or self.used + pixels <= self.total)
-            self.used += pixels
 
-    def give_back(self, pixels: int) -> None:
-        """Return what was taken."""
-        with self._changed:
-            self.used -= pixels
-            self._changed.notify_all()
+def free_memory() -> int:
+    """Bytes of physical memory that are free, as far as the system says."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 (counts what caches would give back)
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (ValueError, OSError, AttributeError):
+        return ASSUMED_FREE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,9 @@ from kukkiri.metrics.build import metric
 
 log = logging.getLogger("kukkiri")
 
-# Pictures of one size are measured together up to this many pixels: enough to make Python's own time small, little
-# enough for the working set to stay near the cache.
+# Small pictures of one size are measured together up to this many pixels: enough to make Python's own time small, little
+# enough for the working set to stay in the cache. Larger ones are measured one by one, which is faster for them.
 GROUP_PIXELS = 1 << 18
-# Decoded at once over all workers.
-BUDGET_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -62,27 +61,28 @@ class Picture:
     left_out: Tensor | None
     columns: dict[str, Any]
     thumbnail: bytes | None
-    cost: int
     scores: dict[str, float | None] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
 class Worker:
-    """Measures batches; one object serves all threads.
+    """Measures batches.
 
     Parameters
     ----------
     settings : Settings
     thumbnails : bool
         Make a small picture of each.
+    budget : PixelBudget, optional
+        Shared with other workers; large pictures wait for their share of it.
     """
 
-    def __init__(self, settings: Settings, *, thumbnails: bool = False) -> None:
+    def __init__(self, settings: Settings, *, thumbnails: bool = False, budget: PixelBudget | None = None) -> None:
         self.settings, self.thumbnails = settings, thumbnails
         self.metrics: list[Metric] = [metric(name, device=settings.device) for name in settings.metrics]
         self.version = settings.version
         self.mask: Image | None = None if settings.mask is None else load(settings.mask)
-        self.budget = PixelBudget(BUDGET_PIXELS)
+        self.budget = budget
 
     def measure(self, files: Sequence[Path]) -> list[Measured]:
         """Measure some files, each with all its planes.
@@ -132,22 +132,19 @@ class Worker:
             values, scores, errors, small = measure_huge(
                 source, plane, self.metrics, self.settings, self.mask, thumbnails=self.thumbnails
             )
-            return Picture(torch.empty(0), None, columns | values, small, 0, scores, errors)
+            return Picture(torch.empty(0), None, columns | values, small, scores, errors)
         cost = height * width
-        if sum(p.cost for p in waiting) + cost > GROUP_PIXELS:
+        if cost > GROUP_PIXELS:
+            with self.budget.holding(cost) if self.budget else nullcontext():
+                picture = self._decode(source, plane, columns)
+                self._flush([picture])
+            return picture
+        if sum(p.pixels[0].numel() for p in waiting) + cost > GROUP_PIXELS:
             self._flush(waiting)
-        if not self.budget.take_at_once(cost):
-            self._flush(waiting)
-            self.budget.take(cost)
-        try:
-            picture = self._decode(source, plane, columns, cost)
-        except BaseException:
-            self.budget.give_back(cost)
-            raise
-        waiting.append(picture)
+        waiting.append(picture := self._decode(source, plane, columns))
         return picture
 
-    def _decode(self, source: ImageFile, plane: int, columns: dict[str, Any], cost: int) -> Picture:
+    def _decode(self, source: ImageFile, plane: int, columns: dict[str, Any]) -> Picture:
         image = source.read(plane)
         left_out, said = self._left_out(image)
         pixels = image.pixels
@@ -160,7 +157,7 @@ class Worker:
             left_out = None
         found = statistics(pixels, left_out)
         columns.update(vars(found), channels=image.channels, bit_depth=image.bit_depth, masked=said)
-        return Picture(pixels, left_out, columns, small, cost)
+        return Picture(pixels, left_out, columns, small)
 
     def _left_out(self, image: Image) -> tuple[Tensor | None, str]:
         """The mask of a whole picture, and what to say of it."""
@@ -192,7 +189,6 @@ class Worker:
                     _measure_group(one, batch, group)
         finally:
             for picture in waiting:
-                self.budget.give_back(picture.cost)
                 picture.pixels, picture.left_out = torch.empty(0), None
             waiting.clear()
 
