@@ -9,7 +9,8 @@ from typing import Any
 
 # What is taken and given back at once.
 UNIT = 1 << 22
-# Decoding and the default metrics need about 100 bytes a pixel at their peak (measured); some rarer ones four times that.
+# Decoding and the default metrics need about 100 bytes a pixel at their peak (measured); rarer ones up to four times
+# that, which the free half has room for.
 BYTES_A_PIXEL = 128
 # Of the memory that is free when a run begins.
 SHARE = 0.5

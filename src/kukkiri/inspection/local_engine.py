@@ -1,7 +1,7 @@
 """The local engine: processes that read and compute at once, results in order, memory bounded.
 
-Threads would share one interpreter lock and gain nothing: the metrics are many short operations. This process works too,
-from the first moment, while the others are still starting.
+Threads would share one interpreter lock and gain nothing: the metrics are many short operations. This process works
+too, from the first moment, while the others are still starting.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from kukkiri.metrics.build import metric
 
 log = logging.getLogger("kukkiri")
 
-# Small pictures of one size are measured together up to this many pixels: enough to make Python's own time small, little
-# enough for the working set to stay in the cache. Larger ones are measured one by one, which is faster for them.
+# Small pictures of one size are measured together up to this many pixels: enough to make Python's own time small,
+# little enough for the working set to stay in the cache. Larger ones are measured one by one, which is faster for them.
 GROUP_PIXELS = 1 << 18
 
 
