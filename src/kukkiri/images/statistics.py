@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kukkiri.images.colour import luma
 from kukkiri.images.filtering import dilate
+from kukkiri.images.masks import bounding_box
 
 # Immerkær's difference of two Laplacians, (1 −2 1) along rows times (1 −2 1) along columns, is blind to constants,
 # ramps and most edges, so that noise is what is left. White noise of unit variance comes out with this deviation.
@@ -57,13 +58,17 @@ def statistics(pixels: Tensor, left_out: Tensor | None = None) -> Statistics:
     Statistics
         NaN throughout if no pixel counts.
     """
+    if left_out is not None:
+        # Cut away what is masked along the border first: a picture with a bar then equals one without.
+        box = bounding_box(~left_out)
+        if box.height == 0:
+            return Statistics(*(float("nan"),) * 5)
+        pixels, left_out = pixels[:, *box.slices], left_out[box.slices]
     grey = luma(pixels[None])[0, 0]
     darkest, brightest = (pixels[0], pixels[0]) if len(pixels) == 1 else (pixels.amin(0), pixels.amax(0))
     noise = estimate_noise(grey, left_out)
     if left_out is not None:
         free = ~left_out
-        if not bool(free.any()):
-            return Statistics(*(float("nan"),) * 5)
         grey, darkest, brightest = grey[free][None], darkest[free], brightest[free]
     # Rows in single precision, their sums in double: as exact as needed, and several times as fast.
     mean = grey.mean(1).double().mean()

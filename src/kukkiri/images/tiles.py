@@ -118,17 +118,30 @@ def _walk(source: ImageLike | ImageFile, size: int, overlap: int, box: Box, plan
         file, opened = open_image(source), True
     pixels = None if file is not None else as_image(source).pixels
     with file if file is not None and opened else nullcontext():
-        for top in range(0, box.height, size):
-            for left in range(0, box.width, size):
-                rows = slice(top, min(top + size, box.height))
-                columns = slice(left, min(left + size, box.width))
-                y0, x0 = max(0, rows.start - overlap), max(0, columns.start - overlap)
-                y1, x1 = min(box.height, rows.stop + overlap), min(box.width, columns.stop + overlap)
-                part = Box(box.top + y0, box.left + x0, y1 - y0, x1 - x0)
-                if file is not None:
-                    yield Tile(file.read_region(plane, part), y0, x0, (rows, columns))
-                elif pixels is not None:
-                    yield Tile(pixels[:, *part.slices], y0, x0, (rows, columns))
+        for outer, core in layout(box.height, box.width, size, overlap):
+            part = Box(box.top + outer.top, box.left + outer.left, outer.height, outer.width)
+            if file is not None:
+                yield Tile(file.read_region(plane, part), outer.top, outer.left, core)
+            elif pixels is not None:
+                yield Tile(pixels[:, *part.slices], outer.top, outer.left, core)
+
+
+def layout(height: int, width: int, size: int, overlap: int) -> Iterator[tuple[Box, tuple[slice, slice]]]:
+    """Where tiles lie, row by row: each one's rectangle with its margin, and rows and columns of its core.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the picture.
+    size, overlap : int
+        Side of a core and width of the margin around it, pixels.
+    """
+    for top in range(0, height, size):
+        for left in range(0, width, size):
+            rows, columns = slice(top, min(top + size, height)), slice(left, min(left + size, width))
+            y0, x0 = max(0, top - overlap), max(0, left - overlap)
+            y1, x1 = min(height, rows.stop + overlap), min(width, columns.stop + overlap)
+            yield Box(y0, x0, y1 - y0, x1 - x0), (rows, columns)
 
 
 class Mosaic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -11,6 +12,7 @@ from kukkiri.errors import ShapeError
 from kukkiri.images.filtering import dilate
 from kukkiri.images.image import ImageLike, as_batch
 from kukkiri.images.masks import Box, as_mask, bounding_box, largest_free_box
+from kukkiri.images.tiles import layout
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.metrics.table import spec_of
 
@@ -151,6 +153,10 @@ class Metric(nn.Module):
         weights = free.to(x.dtype).expand(x.shape[0], 1, -1, -1)
         return self.score(x, r, weights)
 
+# Above this many pixels a local metric works in tiles of this side, on a CPU.
+LARGE = 1 << 20
+TILE = 512
+
 
 class LocalMetric(Metric):
     """A metric that is a function of sums over the picture, so that tiles give the value of the whole.
@@ -196,12 +202,49 @@ class LocalMetric(Metric):
         """Tiles must start at multiples of this (a block size, a decimation factor)."""
         return 1
 
+    def tiling(self, height: int, width: int, size: int) -> tuple[int, int]:
+        """Side and margin of tiles that give the value of the whole: `size` or a little more, and the reach.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the whole picture.
+        size : int
+            Wanted side of a tile without its margin, pixels.
+        """
+        grid = self.grid(height, width)
+        return -(-size // grid) * grid, -(-self.reach(height, width) // grid) * grid
+
     def score(self, image: Tensor, reference: Tensor | None, weights: Tensor) -> Tensor:
-        size = (image.shape[-2], image.shape[-1])
+        height, width = image.shape[-2:]
+        step = margin = max(height, width)
+        differentiated = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (image, reference))
+        if height * width > LARGE and image.device.type == "cpu" and not differentiated:
+            # Tiles that fit the cache: several times as fast, in a fraction of the memory, to the same value.
+            step, margin = self.tiling(height, width, TILE)
+        cuts = list(layout(height, width, step, margin))
+
+        def part(outer: Box, core: tuple[slice, slice]) -> Tensor:
+            place = outer.slices
+            inside = core_weights(weights[..., *place], outer, core)
+            r = None if reference is None else reference[..., *place]
+            return self.statistics(image[..., *place], r, inside, totals, (height, width))
+
         totals: tuple[Tensor, ...] = ()
         for _ in range(self.passes):
-            totals += (self.statistics(image, reference, weights, totals, size),)
+            totals += (reduce(torch.add, (part(*cut) for cut in cuts)),)
         return self.value(totals).to(image.dtype)
+
+
+def core_weights(weights: Tensor, outer: Box, core: tuple[slice, slice]) -> Tensor:
+    """The weights (…, h, w) of a tile, 0 outside its core."""
+    rows = slice(core[0].start - outer.top, core[0].stop - outer.top)
+    columns = slice(core[1].start - outer.left, core[1].stop - outer.left)
+    if (rows.stop - rows.start, columns.stop - columns.start) == (outer.height, outer.width):
+        return weights
+    inside = torch.zeros_like(weights)
+    inside[..., rows, columns] = weights[..., rows, columns]
+    return inside
 
 
 def weighted_sums(weights: Tensor, *quantities: Tensor) -> Tensor:

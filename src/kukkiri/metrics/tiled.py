@@ -15,7 +15,7 @@ from kukkiri.images.filtering import dilate
 from kukkiri.images.image import ImageLike
 from kukkiri.images.masks import Box, as_mask, bounding_box
 from kukkiri.images.tiles import picture_size, tiles
-from kukkiri.metrics.base import LocalMetric, Metric
+from kukkiri.metrics.base import LocalMetric, Metric, core_weights
 
 if TYPE_CHECKING:
     from kukkiri.images.reading import ImageFile
@@ -77,11 +77,9 @@ def measure_tiled(
     else:
         box = metric.inside(box)
     whole = (box.height, box.width)
-    grid, reach = metric.grid(*whole), metric.reach(*whole)
-    step = -(-size // grid) * grid
-    margin = -(-reach // grid) * grid
+    step, margin = metric.tiling(*whole, size)
     if left_out is not None:
-        left_out = dilate(left_out, reach)
+        left_out = dilate(left_out, metric.reach(*whole))
     totals: tuple[Tensor, ...] = ()
 
     def parts() -> Iterator[Tensor]:
@@ -91,14 +89,11 @@ def measure_tiled(
         for tile, partner in zip(tiles(image, size=step, overlap=margin, box=box, plane=plane), partners):
             x = tile.pixels[None].to(metric.device)
             r = None if partner is None else partner.pixels[None].to(metric.device)
-            rows, columns = tile.core
-            weights = torch.zeros_like(x[:, :1])
-            core = (
-                slice(rows.start - tile.top, rows.stop - tile.top),
-                slice(columns.start - tile.left, columns.stop - tile.left),
-            )
-            weights[..., *core] = 1 if left_out is None else (~left_out[rows, columns]).to(x)
-            yield metric.statistics(x, r, weights, totals, whole)
+            outer = Box(tile.top, tile.left, x.shape[-2], x.shape[-1])
+            weights = torch.ones_like(x[:, :1])
+            if left_out is not None:
+                weights = (~left_out[outer.slices]).to(x).expand_as(weights)
+            yield metric.statistics(x, r, core_weights(weights, outer, tile.core), totals, whole)
 
     for _ in range(metric.passes):
         totals += (reduce(torch.add, parts()),)
