@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import kukkiri as kk
-from contract import MetricContract, photograph
+from contract import MetricContract, fine_grained, photograph
 from kukkiri.errors import ShapeError, WeightError
 from kukkiri.images.colour import luma_255
 from kukkiri.quality.no_reference.niqe import BLOCK, distance_to_model, niqe_features
@@ -106,3 +106,10 @@ def test_uint8_array_equals_the_tensor() -> None:
     array = picture("chelsea")
     tensor = torch.from_numpy(np.moveaxis(array, 2, 0).copy())[None].float() / 255
     assert kk.metric("niqe")(array).item() == pytest.approx(kk.metric("niqe")(tensor).item(), rel=1e-6)
+
+
+def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = fine_grained(photograph("astronaut", 400, 500))
+    whole = kk.metric("niqe")(scene)
+    monkeypatch.setattr("kukkiri.quality.no_reference.niqe.STRIP", 1)
+    assert torch.equal(kk.metric("niqe")(scene), whole)

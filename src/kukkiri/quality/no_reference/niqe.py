@@ -16,6 +16,7 @@ from kukkiri.images.colour import luma_255
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.base import Metric
 from kukkiri.quality.no_reference.natural_scene_statistics import (
+    WINDOW_RADIUS,
     asymmetric_shape,
     gamma_ratio,
     in_chunks,
@@ -28,6 +29,8 @@ from kukkiri.weights import check_layout, load_tensors
 BLOCK = 96
 SCALES = 2
 FEATURES = 36
+# Pixels of luma that are worked on at once.
+STRIP = 1 << 18
 # Pairs of neighbours: right, below, and both diagonals; circular within each block, as the authors shift.
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 LAYOUT = {"mu_pris_param": (1, FEATURES), "cov_pris_param": (FEATURES, FEATURES), "gaussian_window": (7, 7)}
@@ -79,9 +82,17 @@ def niqe_features(grey: Tensor) -> Tensor:
     floor, features = rounding_floor(scaled), []
     for scale in range(SCALES):
         side = BLOCK >> scale
-        normalised = normalised_luma(scaled, floor)
-        blocks = normalised.view(-1, rows, side, columns, side).transpose(2, 3).reshape(-1, rows * columns, side, side)
-        features.append(block_statistics(blocks))
+        # A few rows of blocks at a time, so that the work of a large picture stays in the cache.
+        strip = max(1, STRIP // (side * scaled.shape[-1]))
+        parts = []
+        for first in range(0, rows, strip):
+            top, bottom = first * side, min(first + strip, rows) * side
+            above = min(top, WINDOW_RADIUS)
+            normalised = normalised_luma(scaled[..., top - above : bottom + WINDOW_RADIUS, :], floor)
+            normalised = normalised[..., above : above + bottom - top, :]
+            blocks = normalised.reshape(-1, (bottom - top) // side, side, columns, side).transpose(2, 3)
+            parts.append(block_statistics(blocks.reshape(blocks.shape[0], -1, side, side)))
+        features.append(torch.cat(parts, 1))
         if scale + 1 < SCALES:
             scaled = imresize(scaled, 0.5)
     return torch.cat(features, -1)
