@@ -26,8 +26,8 @@ def loop(folder: Path) -> None:
     import torch
 
     import kukkiri as kk
-    from kukkiri.inspection.settings import DEFAULT_METRICS
     from kukkiri.inspection.sources import find_files
+    from kukkiri.metrics.table import DEFAULT_METRICS
 
     torch.set_num_threads(1)
     metrics = [kk.metric(name) for name in DEFAULT_METRICS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any, ClassVar
 
@@ -135,11 +136,32 @@ class MetricContract:
     def test_what_is_masked_does_not_matter(self, metric: Any) -> None:
         arguments = self.arguments(self.pictures()[:1])
         mask = torch.zeros(self.size, dtype=torch.bool)
-        mask[40:60, 30:90] = True
-        painted = [torch.where(mask, torch.ones_like(a), a) for a in arguments]
-        torch.testing.assert_close(
-            metric(*painted, mask=mask), metric(*arguments, mask=mask), rtol=1e-5, atol=1e-6, equal_nan=True
-        )
+        mask[20:40, 30:50] = True
+        value = metric(*arguments, mask=mask)
+        assert bool(torch.isfinite(value).all())
+        # A level between those of 8 bits: what is masked must not even tell the depth of the picture.
+        for level in (1.0, 0.50123):
+            painted = [torch.where(mask, torch.full_like(a, level), a) for a in arguments]
+            torch.testing.assert_close(metric(*painted, mask=mask), value, rtol=1e-5, atol=1e-6)
+
+    def test_smallest_size_is_accepted(self, metric: Any) -> None:
+        """One side at the minimum, the other twice that (NIQE needs two blocks)."""
+        side = metric.spec.min_size
+        arguments = [a[:1, :, :side, : max(2 * side, 2)] for a in self.arguments(photograph())]
+        assert metric(*arguments).shape == (1,)
+
+    def test_range_holds_at_the_extremes(self, metric: Any) -> None:
+        height, width = self.size
+        noise = torch.from_numpy(np.random.default_rng(0).random((1, 1, height, width))).float()
+        flat = torch.full((1, 1, height, width), 0.5)
+        impulse = flat.clone()
+        impulse[..., height // 2, width // 2] = 1
+        board = (torch.arange(height)[:, None] + torch.arange(width)).remainder(2).float()[None, None]
+        low, high = metric.spec.value_range
+        for picture in (noise, flat, impulse, board, torch.zeros_like(flat), torch.ones_like(flat)):
+            for other in (1 - picture, noise) if metric.spec.needs_reference else (None,):
+                value = float(metric(picture) if other is None else metric(picture, other))
+                assert math.isnan(value) or low <= value <= high, value
 
     def test_double_precision_agrees(self, metric: Any) -> None:
         arguments = self.arguments(self.pictures())

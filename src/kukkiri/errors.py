@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -79,3 +80,13 @@ def missing_extra(extra: str, package: str, purpose: str) -> MissingExtraError:
         got="an installation without it",
         fix=f"install it with: pip install 'kukkiri[{extra}]'",
     )
+
+
+def unknown_name(what: str, got: str, known: Iterable[str], fix: str) -> UnknownNameError:
+    """The error for a name that is not known; its message says which known ones are near."""
+    import difflib
+
+    names = list(known)
+    near = difflib.get_close_matches(got.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return UnknownNameError(expected=what, got=ascii(got), fix=hint + fix)

@@ -124,7 +124,6 @@ def test_every_command_has_help_and_json() -> None:
     assert run("--version")[0].strip() == f"kukkiri {kk.__version__}"
 
 
-@pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     printed, _ = run("demo", "--out", tmp_path, "--json")
     made = json.loads(printed)

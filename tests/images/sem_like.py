@@ -80,6 +80,7 @@ STYLES: dict[str, BarStyle] = {
     "hitachi": BarStyle(0, 255, 0.06, layout="ruler"),
     "hitachi-grey": BarStyle(80, 255, 0.065, layout="ruler"),
     "tescan": BarStyle(0, 255, 0.12, rows=3, layout="table"),
+    "dark-grey": BarStyle(51, 230, 0.08, rows=2, layout="table"),
     "sparse": BarStyle(0, 255, 0.045, layout="sparse"),
     "mid-grey": BarStyle(128, 0, 0.07, rule=None, rows=1, layout="scale"),
     "coloured": BarStyle((20, 40, 110), (255, 255, 255), 0.07, rows=2, layout="table"),

@@ -42,10 +42,37 @@ def test_every_style_is_found_to_the_row(style: str, content: str, bits: int) ->
 
 
 @pytest.mark.parametrize("style", BOTTOM)
+@pytest.mark.parametrize("top", [65535, 4095, 1023, 255])
+def test_every_style_is_found_where_16_bits_are_used_in_part(style: str, top: int) -> None:
+    # Cameras of 10 and 12 bits, and 8-bit pictures stored as they are in 16 bits.
+    made = sem_like.with_bar(sem_like.specimen("particles", 480, 640, noise=0.03, seed=7), style, bits=16)
+    picture = np.round(made.picture / 65535 * top).astype(np.uint16)
+    assert 0 <= made.start - info_bar(picture).top <= 2
+
+
+@pytest.mark.parametrize("top", [65535, 4095, 255])
+def test_text_is_found_where_16_bits_are_used_in_part(top: int) -> None:
+    clean = np.round(sem_like.specimen("fibres", 480, 640, noise=0.03, seed=3) * 255).astype(np.uint8)
+    picture, (upper, left, lower, right) = sem_like.write_text(clean, "15.0kV X5,000 11:42", (430, 30), 18)
+    mask = find_overlays(np.round(picture / 255 * top).astype(np.uint16)).mask
+    assert mask is not None
+    assert bool(mask[upper:lower, left:right].all())
+
+
+@pytest.mark.parametrize("style", BOTTOM)
 @pytest.mark.parametrize(("height", "width"), [(480, 640), (474, 651)])  # on and off the grid of 8×8 blocks
 def test_every_style_is_found_after_jpeg(style: str, height: int, width: int) -> None:
     made = sem_like.with_bar(sem_like.specimen("grains", height, width, noise=0.05, seed=3), style, jpeg=95)
     assert 0 <= made.start - info_bar(made.picture).top <= 2
+
+
+@pytest.mark.parametrize("quality", [90, 85, 75])
+@pytest.mark.parametrize("height", [614, 707, 730])
+def test_two_lines_on_dark_grey_after_stronger_jpeg(quality: int, height: int) -> None:
+    # The ringing leaves no constant row above the upper line: it must go with the bar all the same.
+    clean = sem_like.specimen("grains", height, 1024, noise=0.03, seed=3)
+    made = sem_like.with_bar(clean, "dark-grey", jpeg=quality)
+    assert 0 <= made.start - info_bar(made.picture).top <= 4
 
 
 @pytest.mark.parametrize("style", ["top", "left"])
@@ -148,6 +175,23 @@ def test_label_box_and_time_stamp_after_jpeg() -> None:
     found = find_overlays(sem_like.jpeg_copy(stamped, 90))
     assert found.mask is not None
     assert bool(found.mask[box[0] : box[2], box[1] : box[3]].all())
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+@pytest.mark.parametrize("psf", [0.7, 1.0])
+@pytest.mark.parametrize("quality", [None, 92])
+def test_photographed_letters_that_are_clipped_are_content(name: str, psf: float, quality: int | None) -> None:
+    # A white sign, overexposed by a fifth: the letters are exactly 255, but a lens has drawn their edges.
+    scene = getattr(data, name)().astype(float)
+    height, width = scene.shape[:2]
+    sheet = Pillow.new("L", (4 * width, 4 * height), 0)
+    font = ImageFont.load_default(size=120)
+    ImageDraw.Draw(sheet).text((0.8 * width, 1.6 * height), "STOP  HERE  2024", fill=255, font=font)
+    letters = np.asarray(sheet).reshape(height, 4, width, 4).mean((1, 3)) / 255
+    letters = ndimage.gaussian_filter(letters, psf)[:, :, None]
+    noise = np.random.default_rng(1).normal(0, 3, scene.shape)
+    recorded = np.clip(scene * (1 - letters) + 300 * letters + noise, 0, 255).astype(np.uint8)
+    assert find_overlays(recorded if quality is None else sem_like.jpeg_copy(recorded, quality)).found == ()
 
 
 @pytest.mark.parametrize("name", PICTURES)

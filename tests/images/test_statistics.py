@@ -42,5 +42,14 @@ def test_noise_on_a_photograph() -> None:
     assert estimate_noise(grey) < 0.02
 
 
+def test_noise_below_a_level_of_eight_bits() -> None:
+    """Rounding to 8 bits must not turn a scale of noise into steps."""
+    generator = np.random.default_rng(3)
+    for sigma in (0.004, 0.005, 0.006):
+        levels = np.round(generator.normal(0.5, sigma, (300, 300)) * 255) / 255
+        rounded = np.hypot(sigma, 1 / 255 / np.sqrt(12))
+        assert estimate_noise(torch.from_numpy(levels).float()) == pytest.approx(rounded, rel=0.05)
+
+
 def test_too_small_for_noise() -> None:
     assert math.isnan(statistics(torch.rand(1, 2, 9)).noise)

@@ -26,7 +26,6 @@ ROW = {"sigma": 2.5, "niqe": 5.0, "laplacian-variance": 1e-3, "noise": None, "pa
         ("noise > 0.1 or sigma < 2", None),
         ("noise > 0.1 and sigma < 2", False),
         ("not noise > 1", None),
-        ("path > 1", None),
     ],
 )
 def test_verdict(text: str, verdict: bool | None) -> None:

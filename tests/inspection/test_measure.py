@@ -124,3 +124,29 @@ def test_a_wrong_region_is_explained(text: str) -> None:
 
 def test_missing_values_are_none_in_a_row() -> None:
     assert kk.Record("a", noise=math.nan, scores={"cpbd": math.nan}).to_row()["cpbd"] is None
+
+
+@pytest.mark.parametrize("roi", [None, Box(10, 20, 480, 400)])
+def test_tile_by_tile_finds_the_info_bar_too(tmp_path: Path, roi: Box | None) -> None:
+    from kukkiri.inspection.demo import make_pictures
+
+    bar = next(p for p in make_pictures(tmp_path) if p.name == "sem-like-gravel-out-of-focus.tif")
+    (whole,) = kk.measure(bar, FAST, roi=roi)
+    (tiled,) = kk.measure(bar, FAST, roi=roi, whole_limit=1000)
+    assert "info-bar" in whole.masked and "info-bar" in tiled.masked
+    for name in FAST:
+        assert tiled.scores[name] == pytest.approx(whole.scores[name], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"device": "nonsense"}, {"device": "cuda:99"}, {"mask": "nowhere.png"}, {"whole_limit": -3}, {"metrics": []}],
+)
+def test_wrong_options_are_explained_at_once(photographs: Path, options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="expected .*, got .*; "):
+        kk.measure(photographs, **options)  # type: ignore[arg-type]
+
+
+def test_arrays_are_sent_elsewhere() -> None:
+    with pytest.raises(InputError, match="kk.quality"):
+        kk.measure([np.zeros((8, 8))])  # type: ignore[list-item]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from kukkiri.errors import InputError, WriteError
+from kukkiri.errors import InputError, KukkiriError, WriteError
 from kukkiri.inspection.journal import Journal, journal_path
 from kukkiri.inspection.run import inspect
 from kukkiri.inspection.settings import Settings
@@ -113,8 +113,15 @@ def test_two_runs_at_once_are_refused(photographs: Path, tmp_path: Path) -> None
 
 def test_wrong_outputs_are_refused_before_anything_is_measured(photographs: Path, tmp_path: Path) -> None:
     files = find_files(photographs)
-    for wrong in ({"out": tmp_path / "t.xlsx"}, {"report": tmp_path / "r.pdf"}, {"fail_if": ["nique > 1"]}):
-        with pytest.raises(InputError):
+    for wrong in (
+        {"out": tmp_path / "t.xlsx"},
+        {"report": tmp_path / "r.pdf"},
+        {"fail_if": ["nique > 1"]},
+        {"fail_if": ["path == 1"]},
+        {"language": "fr"},
+        {"report": Path("/proc/nope/r.html")},
+    ):
+        with pytest.raises(KukkiriError):
             inspect(files, SETTINGS, on_start=lambda *_: pytest.fail("began"), **wrong)  # type: ignore[arg-type]
 
 
@@ -159,3 +166,56 @@ def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Pa
     done = subprocess.run(command(out), check=True, capture_output=True, text=True)
     assert out.read_bytes() == whole.read_bytes()
     assert "taken over" in done.stderr
+
+
+def test_what_failed_is_tried_again(copies: Path, tmp_path: Path) -> None:
+    """Its file has not changed, but a permission or a package may have come."""
+    out = tmp_path / "t.csv"
+    bad = copies / "bad.png"
+    bad.write_bytes(b"no picture")
+    assert inspect(find_files(copies), SETTINGS, out=out).failed == 1
+    assert counted(find_files(copies), out)[0] > 0
+
+
+def test_same_name_in_another_folder(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal name, size and time, as after a copy that keeps times; another picture."""
+    out = tmp_path / "t.jsonl"
+    found = []
+    for folder, source in (("a", "00.png"), ("b", "04.png")):
+        (tmp_path / folder).mkdir()
+        data = (photographs / source).read_bytes()
+        file = tmp_path / folder / "y.png"
+        file.write_bytes(data + bytes(200_000 - len(data)))
+        os.utime(file, ns=(1, 1))
+        monkeypatch.chdir(tmp_path / folder)
+        inspect([Path("y.png")], SETTINGS, out=out)
+        found.append(json.loads(out.read_text()))
+    assert found[0]["path"] == found[1]["path"] == "y.png" and found[0]["tenengrad"] != found[1]["tenengrad"]
+
+
+def test_a_report_of_somebody_else_is_not_replaced(photographs: Path, tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis.html"
+    thesis.write_text("my thesis")
+    with pytest.raises(InputError, match="--overwrite"):
+        inspect(find_files(photographs)[:1], SETTINGS, report=thesis)
+    assert thesis.read_text() == "my thesis"
+    ours = tmp_path / "ours.html"
+    for _ in range(2):
+        inspect(find_files(photographs)[:1], SETTINGS, report=ours)
+
+
+def test_a_link_is_written_through(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "real" / "t.csv")
+    inspect(find_files(photographs)[:1], SETTINGS, out=link)
+    assert link.is_symlink() and (tmp_path / "real" / "t.csv").exists()
+
+
+def test_a_full_disk_is_explained(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.csv"
+    arguments = f"measure {photographs} -o {out} -m tenengrad -r {tmp_path}/r.html -j1"
+    limited = f"ulimit -f 24; {sys.executable} -m kukkiri {arguments}"
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "kukkiri: expected" in done.stderr

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from contract import fine_grained, photograph
 
 import kukkiri as kk
+from contract import fine_grained, photograph
 from kukkiri.metrics import base
 
 LOCAL = [s.name for s in kk.metrics() if s.tileable]

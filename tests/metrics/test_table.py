@@ -8,6 +8,7 @@ import pytest
 
 import kukkiri as kk
 from kukkiri.errors import InputError, UnknownNameError
+from kukkiri.weights import catalogue
 
 ROOT = Path(__file__).parents[2]
 NAMES = [s.name for s in kk.metrics()]
@@ -37,6 +38,13 @@ def test_a_test_proves_the_contract(name: str) -> None:
     """Some test file derives from MetricContract for this metric."""
     text = "\n".join(p.read_text() for p in (ROOT / "tests").rglob("test_*.py"))
     assert f'(MetricContract):\n    name = "{name}"' in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_licence_is_that_of_the_weights(name: str) -> None:
+    spec = kk.metrics.spec_of(name)
+    for key in spec.weights:
+        assert catalogue()[key].licence == spec.licence
 
 
 def test_names_that_are_not_there() -> None:

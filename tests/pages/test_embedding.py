@@ -136,6 +136,10 @@ def test_statistics_of_the_charts() -> None:
         console.log(JSON.stringify({ kept, median: s.quantile(five, 0.5), quarter: s.quantile(five, 0.1),
           ranks: [[9, true], [2, true], [2, false], [null, true]].map(([v, up]) => s.shareWorse(five, v, up)),
           alone: s.shareWorse([3], 3, true),
+          levels: [1, 2, 9].map((v) => s.shareWorse(s.distinct(five), v, true)),
+          best: s.shareWorse(s.distinct(s.sortedValues([1, 1, 1, 0.2])), 1, true),
+          same: s.shareWorse(s.distinct(s.sortedValues([4, 4])), 4, true),
+          equal: [2, 9, 3].map((v) => s.countEqual(five, v)),
           ticks: s.ticks(0, 10, 5), log: s.logTicks(0.002, 0.15, 4) }));
     """)
     assert isinstance(result, dict)
@@ -144,6 +148,9 @@ def test_statistics_of_the_charts() -> None:
     assert [log for *_, log in result["kept"]] == [False, False, False, False, True, False]
     assert result["median"] == 2 and result["quarter"] == pytest.approx(1.4)
     assert result["ranks"] == [1, 0.25, 0.5, None] and result["alone"] is None
+    # Where pictures share a value, the best is still 1 and the worst 0.
+    assert result["levels"] == [0, pytest.approx(1 / 3), 1] and result["best"] == 1 and result["same"] is None
+    assert result["equal"] == [2, 1, 0]
     assert result["ticks"] == [0, 2, 4, 6, 8, 10]
     assert result["log"] == [0.002, 0.005, 0.01, 0.02, 0.05, 0.1]
 
@@ -153,7 +160,7 @@ def test_numbers_paths_and_errors_for_people() -> None:
     result = run_node("""
         import { formats, formatValue } from "STATIC/format.js";
         import { visible } from "STATIC/dom.js";
-        import { errorParts, maskedText } from "STATIC/panel.js";
+        import { errorParts, maskedKinds, maskedText } from "STATIC/panel.js";
         import { commonFolder } from "STATIC/paths.js";
         const say = (key, v) => (v ? `${v.kind}|${v.width}|${v.y}` : key === "overlay.info-bar" ? "BAR" : key);
         const f = formats("en"), j = formats("ja");
@@ -167,6 +174,7 @@ def test_numbers_paths_and_errors_for_people() -> None:
           parts: errorParts("expected a; b, got c, got d; do e"),
           none: errorParts("Traceback"),
           masked: maskedText("info-bar 4096×192 at 0,2880; odd", say),
+          kinds: maskedKinds("text 9×9 at 1,1; info-bar 4096×192 at 0,2880; text 8×8 at 3,3; odd", say),
           folders: [
             [["/a/b/x", "/a/c/y"], "/"],
             [["/x", "y"], "/"],
@@ -185,5 +193,6 @@ def test_numbers_paths_and_errors_for_people() -> None:
         "parts": {"expected": "a; b", "got": "c, got d", "fix": "do e"},
         "none": None,
         "masked": "BAR|4096|2880; odd",
+        "kinds": "2 × text, BAR, odd",
         "folders": ["/a/", "", "C:\\p\\", ""],
     }

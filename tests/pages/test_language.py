@@ -8,11 +8,11 @@ from kukkiri.pages.language import LANGUAGES, language_of_locale, texts
 
 PLACEHOLDER = re.compile(r"\{\w+\}")
 # What is written in Latin letters in Japanese, too.
-LATIN = {"Kukkiri", "JavaScript", "RGB", "px", "SSIM", "Enter", "Esc", "Shift"}
+LATIN = {"Kukkiri", "JavaScript", "RGB", "px", "SSIM", "Enter", "Esc", "Shift", "plane"}
 # Families of keys of which the pages build the end: say(`direction.${answers}_higher`).
 BUILT = (
     *("direction.", "better_than.", "extremes.best_", "extremes.worst_", "failure.", "overlay.", "panel.channels_"),
-    *("column.", "metric.", "setting.", "setting_value."),
+    *("column.", "metric.", "metric_title.", "setting.", "setting_value."),
 )
 
 

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from kukkiri.cli.output import Json, print_scores
+from kukkiri.metrics.table import metric_names
 
 
 def command(
     distorted: Annotated[list[Path], typer.Argument(help="Pictures to compare with the reference.")],
     reference: Annotated[Path, typer.Option("--reference", help="The picture that they should look like.")],
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="Any that needs a reference. Default: psnr and ssim.")
+        list[str] | None,
+        typer.Option(
+            "--metric", "-m", help="Any that needs a reference; repeat it or part by commas. Default: psnr, ssim."
+        ),
     ] = None,
     auto_mask: Annotated[
         bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
@@ -24,7 +28,6 @@ def command(
     """Compare pictures with a reference of the same size."""
     from kukkiri.quality.many import score_files
 
-    mask = "auto" if auto_mask else None
-    rows = [row for name in metric or ("psnr", "ssim") for row in score_files(distorted, reference, name, mask=mask)]
+    rows = list(score_files(distorted, reference, metric_names(metric, ["psnr", "ssim"]), auto_mask=auto_mask))
     print_scores(rows, json)
     raise typer.Exit(int(any(row["error"] for row in rows)))

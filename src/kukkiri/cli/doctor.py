@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from kukkiri.cli.output import Json, print_json, show, table
+from kukkiri.cli.output import JsonArray, print_json, show, table
 
 
-def command(json: Json = False) -> None:
+def command(json: JsonArray = False) -> None:
     """Check versions, device, cache, extras and weights, and run one self-test."""
     from kukkiri.inspection.doctor import examine
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kukkiri.cli.output import Json, print_json, show, table
+from kukkiri.cli.output import JsonArray, print_json, show, table
 
 
 def command(
@@ -15,7 +15,7 @@ def command(
         Literal["sharpness", "quality", "fidelity"] | None,
         typer.Option("--answers", help="Only metrics that answer this."),
     ] = None,
-    json: Json = False,
+    json: JsonArray = False,
 ) -> None:
     """List the metrics: question answered, direction, range, licence, weights."""
     from kukkiri.metrics.table import metrics

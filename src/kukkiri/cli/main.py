@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
 from typing import Annotated
@@ -10,7 +12,7 @@ import typer
 
 import kukkiri
 from kukkiri.cli import compare, demo, doctor, list_metrics, measure, quality, weights
-from kukkiri.errors import InputError, KukkiriError, MissingExtraError
+from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
     name="kukkiri",
@@ -44,14 +46,15 @@ def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to standard error.")] = False,
 ) -> None:
     """How sharp is a picture, and how good?"""
-    import logging
-
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 
 def run() -> None:
     """Run the command line; every error becomes one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe that cannot take '↑' gets '?', not a traceback
     try:
         app()
     except KukkiriError as error:
@@ -59,4 +62,11 @@ def run() -> None:
         sys.exit(2 if isinstance(error, (InputError, MissingExtraError)) else 1)
     except BrokenPipeError:  # the reader of a pipe has gone: nothing is left to say, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # a fault of ours: one line for people, the trace on request
+        logging.getLogger("kukkiri").debug("unforeseen", exc_info=error)
+        line = one_line(f"{type(error).__name__}: {error}")
+        typer.echo(
+            f"kukkiri: expected this to work, got {line}; run 'kukkiri -v …' for the trace, and report it", err=True
+        )
         sys.exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kukkiri.cli.output import Json, number, print_json, show, table
+from kukkiri.metrics.table import DEFAULT_METRICS, metric_names
 
 if TYPE_CHECKING:
     from kukkiri.inspection.run import Outcome
@@ -26,11 +27,15 @@ def command(
     report: Annotated[Path | None, typer.Option("--report", "-r", help="Report to write: one .html file.")] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", "-m", help="Metric; repeat it or part by commas. See 'kukkiri list'."),
+        typer.Option(
+            "--metric",
+            "-m",
+            help=f"Metric; repeat it or part by commas. Default: {', '.join(DEFAULT_METRICS)}. See 'kukkiri list'.",
+        ),
     ] = None,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option("--fail-if", help="Gate such as 'niqe > 6 or contrast < 0.05': exit 1 if it holds."),
+        typer.Option("--fail-if", help="Gate such as 'clipped_high > 0.05 or niqe > 8': exit 1 if it holds."),
     ] = None,
     roi: Annotated[str | None, typer.Option("--roi", help="Only this region: X,Y,WIDTH,HEIGHT in pixels.")] = None,
     mask: Annotated[
@@ -43,15 +48,15 @@ def command(
     language: Annotated[
         str | None, typer.Option("--language", help="Of the report: en or ja. Default: the locale's.")
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", "-j", help="Threads. Default: one a core.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-j", help="Processes. Default: one a core.")] = None,
     device: Annotated[str, typer.Option("--device", help="Where to compute: cpu or cuda.")] = "cpu",
     engine: Annotated[str, typer.Option("--engine", help="What runs the work: local.")] = "local",
     max_whole: Annotated[
-        float, typer.Option("--max-whole", help="Megapixels; larger pictures are measured tile by tile.")
-    ] = 67.1,
+        int, typer.Option("--max-whole", min=1, help="Megapixels; larger pictures are measured tile by tile.")
+    ] = 67,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything anew.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an --out that is not from a run before.")
+        bool, typer.Option("--overwrite", help="Replace files that are not from an earlier run.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -62,15 +67,15 @@ def command(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from kukkiri.inspection.run import inspect
-    from kukkiri.inspection.settings import Settings, check_metrics, parse_roi
+    from kukkiri.inspection.settings import Settings, parse_roi
     from kukkiri.inspection.sources import find_files
 
     settings = Settings(
-        metrics=check_metrics(metric),
+        metrics=metric_names(metric),
         roi=parse_roi(roi) if roi else None,
         mask=mask,
         auto_mask=auto_mask,
-        whole_limit=round(max_whole * 1e6),
+        whole_limit=max_whole * 1_000_000,
         device=device,
     )
     files = find_files(paths, stdin=sys.stdin.buffer)
@@ -83,64 +88,73 @@ def command(
         elif listed and len(rows) < PRINTED:
             rows.append(row)
 
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("measuring", total=len(files), rate="")
+    try:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as progress:
+            task = progress.add_task("measuring", total=len(files), rate="")
 
-        def on_start(_: int, reused: int) -> None:
-            progress.update(task, completed=reused)
+            def on_start(_: int, reused: int) -> None:
+                progress.update(task, completed=reused)
 
-        def on_batch(count: int) -> None:
-            progress.advance(task, count)
-            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
-            progress.update(task, rate=f"{speed:.1f} pictures/s" if speed else "")
+            def on_batch(count: int) -> None:
+                progress.advance(task, count)
+                speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
+                progress.update(task, rate=f"{speed:.1f} pictures/s" if speed else "")
 
-        outcome = inspect(
-            files,
-            settings,
-            out=out,
-            report=report,
-            fail_if=fail_if or (),
-            title=title,
-            language=language,
-            engine=engine,
-            workers=workers,
-            fresh=fresh,
-            overwrite=overwrite,
-            on_start=on_start,
-            on_batch=on_batch,
-            on_row=on_row,
-        )
+            outcome = inspect(
+                files,
+                settings,
+                out=out,
+                report=report,
+                fail_if=fail_if or (),
+                title=title,
+                language=language,
+                engine=engine,
+                workers=workers,
+                fresh=fresh,
+                overwrite=overwrite,
+                on_start=on_start,
+                on_batch=on_batch,
+                on_row=on_row,
+            )
+    except KeyboardInterrupt:
+        kept = f"; what is measured is kept beside {out}, and the same command goes on from there" if out else ""
+        typer.echo(f"kukkiri: interrupted{kept}", err=True)
+        raise typer.Exit(130) from None
     if listed:
-        show(_listing(rows, settings.metrics))
+        show(*_listing(rows, settings.metrics))
         if outcome.pictures > len(rows):
             typer.echo(f"… and {outcome.pictures - len(rows)} more: write them all with --out FILE.csv", err=True)
     _summary(outcome)
     raise typer.Exit(outcome.exit_code)
 
 
-def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> Any:
+def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
+    """A table of values, names without the folder that they share, and below it what was masked and what failed."""
+    import os
+
     names = [*(["sigma"] if any(r["sigma"] is not None for r in rows) else []), *metrics, "noise"]
     planes = any(r["plane"] for r in rows)
-    return table(
-        ["picture", *names, ""],
-        [
-            (
-                row["path"] + (f" [{row['plane']}]" if planes else ""),
-                *(number(row[name]) for name in names),
-                row["error"] or row["masked"],
-            )
-            for row in rows
-        ],
-        right=names,
+    folder = os.path.commonpath([str(Path(r["path"]).parent) for r in rows])
+
+    def short(row: dict[str, Any]) -> str:
+        name = os.path.relpath(row["path"], folder) if folder else row["path"]
+        return name + (f" [{row['plane']}]" if planes else "")
+
+    parts: list[Any] = [f"in {folder}"] if folder else []
+    parts.append(
+        table(["picture", *names], [(short(row), *(number(row[name]) for name in names)) for row in rows], right=names)
     )
+    parts += [f"{short(row)}: masked {row['masked']}" for row in rows if row["masked"]]
+    parts += [f"{short(row)}: {row['error']}" for row in rows if row["error"]]
+    return parts
 
 
 def _summary(outcome: Outcome) -> None:
@@ -150,7 +164,11 @@ def _summary(outcome: Outcome) -> None:
         typer.echo(text, err=True)
 
     reused = f", {outcome.reused} taken over from the run before" if outcome.reused else ""
-    say(f"{outcome.pictures} pictures of {outcome.files} files, {outcome.failed} failed{reused}")
+    pictures = "1 picture" if outcome.pictures == 1 else f"{outcome.pictures} pictures"
+    planes = f" of {outcome.files} files" if outcome.pictures != outcome.files else ""
+    say(f"{pictures}{planes}, {outcome.failed} failed{reused}")
+    if outcome.left_out:
+        say(f"{outcome.left_out} files of earlier runs were not named this time: they are not in the table any more")
     for text, paths in outcome.gate_failures.items():
         verdict = f"holds for {len(paths)}, first {paths[0]}" if paths else "holds for none"
         say(f"gate '{text}': {verdict}")

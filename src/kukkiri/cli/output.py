@@ -12,18 +12,21 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON instead of text.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object a picture, each on a line of its own.")]
+JsonArray = Annotated[bool, typer.Option("--json", help="Print JSON: one array.")]
 
 
 def print_json(value: Any) -> None:
     """One JSON value on one line of standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def number(value: Any) -> str:
     """A figure for people: four significant digits, '–' for none."""
     if value is None or value != value:
         return "–"
+    if value == "Infinity":
+        return "∞"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -64,17 +67,18 @@ def print_scores(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
         return
     show(
         table(
-            ["picture", "metric", "value", "", "masked"],
+            ["picture", "metric", "value", "", "left out"],
             [
                 (
                     row["path"],
                     row["metric"],
                     number(row["value"]) + (f" {row['unit']}" if row.get("unit") else ""),
-                    row["error"] or direction(row["higher_is_better"]),
+                    direction(row["higher_is_better"]),
                     f"{row['masked']:.1%}" if row.get("masked") else "",
                 )
                 for row in rows
             ],
             right=["value"],
-        )
+        ),
+        *dict.fromkeys(f"{row['path']}: {row['error']}" for row in rows if row["error"]),
     )

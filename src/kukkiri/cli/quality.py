@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from kukkiri.cli.output import Json, print_scores
+from kukkiri.metrics.table import metric_names
 
 
 def command(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files.")],
     metric: Annotated[
-        str, typer.Option("--metric", "-m", help="Any that needs no reference; see 'kukkiri list'.")
-    ] = "niqe",
+        list[str] | None,
+        typer.Option("--metric", "-m", help="Any that needs no reference; repeat it or part by commas. Default: niqe."),
+    ] = None,
     auto_mask: Annotated[
         bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
     ] = True,
@@ -23,6 +25,6 @@ def command(
     """Score pictures by themselves. Whole folders: 'kukkiri measure'."""
     from kukkiri.quality.many import score_files
 
-    rows = score_files(pictures, None, metric, mask="auto" if auto_mask else None)
+    rows = list(score_files(pictures, None, metric_names(metric, ["niqe"]), auto_mask=auto_mask))
     print_scores(rows, json)
     raise typer.Exit(int(any(row["error"] for row in rows)))

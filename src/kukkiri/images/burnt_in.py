@@ -21,6 +21,7 @@ CONTRAST = 0.15  # least difference between ink and picture
 COMPRESSED = 14 * LEVEL  # how far JPEG of quality 90 and more moves the core of a stroke
 LEAST_LETTERS = 5  # in a line without a scale bar
 MOST_LINES = 12  # more is a page, a screen or a drawing
+MOST_SLOW = 0.12  # share of slow edges; letters that were drawn have up to 0.07, photographed ones 0.3 and more
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,8 @@ def _is_drawn(
     profile, abrupt, widths = edges
     if profile[3] < CONTRAST or profile[1] < 0.85 * profile[3] or abrupt < 0.8:
         return False
+    if _slow_edges(window, ink, own, box) > MOST_SLOW:
+        return False
     if np.median(widths) > 0.45 * line.height or np.mean(widths > 4 * np.median(widths) + 2) > 0.15:
         return False
     # Only a drawn stroke is constant to the last bit; compression is allowed to spoil the thin ones.
@@ -284,6 +287,38 @@ def _is_drawn(
     if exact >= 0.2 and exact >= 0.4 * close:
         return True
     return depth == 8 and close >= 0.3 and line.count >= least
+
+
+def _slow_edges(window: Planes, ink: Ink, own: Flags, box: Box) -> float:
+    """Share of the straight edges of the strokes that take more than one pixel from ink to picture, 0..1.
+
+    Anti-aliasing leaves one mixed pixel on an edge along the grid; a lens leaves two or more, even where the letters
+    are clipped. Upright and level edges count alike.
+    """
+    margin = 5
+    top, left = min(margin, box.top), min(margin, box.left)
+    rows = slice(box.top - top, min(window.shape[1], box.top + box.height + margin))
+    columns = slice(box.left - left, min(window.shape[2], box.left + box.width + margin))
+    away = distance(window[:, rows, columns], ink.colour)
+    inside = np.zeros(away.shape, bool)
+    inside[top : top + box.height, left : left + box.width] = own
+    slow = total = 0
+    views = ((away, inside), (away[:, ::-1], inside[:, ::-1]), (away.T, inside.T), (away.T[:, ::-1], inside.T[:, ::-1]))
+    for values, mask in views:
+        ends = mask[:, :-1] & ~mask[:, 1:]
+        straight = ends[1:-1] & ends[:-2] & ends[2:]
+        row, column = np.nonzero(straight[:, 2 : values.shape[1] - 4])
+        near = np.array([values[row + 1, column + d] for d in range(1, 7)])  # from 1 px inside to 4 px outside
+        beyond = 0.5 * (near[4] + near[5])
+        kept = beyond >= CONTRAST
+        inner, last, first, second = near[:4, kept] / beyond[kept]
+        slow += int(np.count_nonzero((first < 0.88) & ((second < 0.88) | (last > 0.12))))
+        # What grain makes darker it makes brighter as often: take that off.
+        slow -= int(np.count_nonzero((first > 1.12) & ((second > 1.12) | (last > 0.12))))
+        thick = mask[row[kept] + 1, column[kept]]
+        slow += int(np.count_nonzero(thick & (last > 0.12) & (inner > 0.12) & (first >= 0.88)))
+        total += len(first)
+    return slow / total if total >= 8 else 0.0
 
 
 def _edge_profile(

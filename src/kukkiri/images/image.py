@@ -156,10 +156,11 @@ def check_unit_range(values: Tensor) -> None:
         )
     low, high = (float(v) for v in torch.aminmax(values.detach()))
     if not (low >= -1e-4 and high <= 1 + 1e-4):  # NaN fails both
+        bad = int((~torch.isfinite(values)).sum())
         raise InputError(
             expected="finite values in [0, 1]",
-            got=f"values from {low:g} to {high:g}",
-            fix="divide by the full range, replace NaN and infinity, or give an integer array",
+            got=f"{bad} of {values.numel()} NaN or infinite" if bad else f"values from {low:g} to {high:g}",
+            fix="replace them" if bad else "divide by the full range, give uint8 or uint16, or use .clamp(0, 1)",
         )
 
 
@@ -187,11 +188,12 @@ def _from_channels_last(array: NDArray[Any]) -> Image:
             got=str(array.shape),
             fix="give one grey, RGB or RGBA picture, channels last",
         )
-    if array.dtype.kind not in "uifb" or (array.dtype.kind == "i" and array.size and array.min() < 0):
+    if array.dtype.kind not in "ufb":
+        # A signed integer does not say what its full range is: int64 is what NumPy makes of anything.
         raise InputError(
-            expected="an array of unsigned integers, Booleans or floats in [0, 1]",
-            got=f"{array.dtype}" + (" with negative values" if array.dtype.kind == "i" else ""),
-            fix="convert it first",
+            expected="an array of uint8, uint16, bool, or floats in [0, 1]",
+            got=str(array.dtype),
+            fix="convert it, for example with array.astype(np.uint8) if its range is 0…255",
         )
     bits = 1 if array.dtype.kind == "b" else 32 if array.dtype.kind == "f" else array.dtype.itemsize * 8
     # Single precision holds 16 bits exactly; 32-bit integers must be divided before they are rounded.

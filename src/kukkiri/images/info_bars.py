@@ -18,6 +18,7 @@ from kukkiri.images.recorded import LEVEL, Flags, Planes, distance, natural_shar
 
 LARGEST_SHARE = 0.25  # of the picture's height; makers' bars take 3 to 15 %
 RINGING = 9 * LEVEL  # how far JPEG of quality 90 and more moves a constant level beside letters
+CALM = 4 * LEVEL  # mean deviation in a row of a bar that only the picture's ringing has reached; pictures have more
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,8 @@ def _walk_up(region: Planes, rows: _Rows, levels: NDArray[np.float32], tolerance
             or _is_ink(region[:, first:last], levels, tolerance, 2 * tallest + 4 if lettered else region.shape[1] // 2)
         ):
             cut = code[first - 1] == 0 and _is_cut(region, levels, tolerance, first)
-            if edge is not None and not lettered and tolerance > LEVEL and cut:
+            calm = float(rows.spread[first : first + 2].max()) <= CALM
+            if edge is not None and tolerance > LEVEL and cut and (calm or not lettered):
                 edge = first  # compression has left no constant row above the letters
             lettered = True
             tallest = max(tallest, last - first)

@@ -21,6 +21,22 @@ class Box:
     height: int
     width: int
 
+    def checked_inside(self, height: int, width: int) -> Box:
+        """Itself, if it lies in a picture of this size.
+
+        Raises
+        ------
+        ShapeError
+            If it does not.
+        """
+        if self.top + self.height > height or self.left + self.width > width:
+            raise ShapeError(
+                expected=f"a region inside {width}×{height}",
+                got=f"{self.width}×{self.height} at {self.left},{self.top}",
+                fix="choose a smaller region",
+            )
+        return self
+
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns, to index an array with."""

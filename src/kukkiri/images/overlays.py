@@ -77,8 +77,7 @@ def find_overlays(image: ImageLike) -> Overlays:
     Overlays
     """
     source = as_image(image)
-    planes: Planes = source.pixels.detach().cpu().numpy()
-    exact = 0.5 / (2 ** min(source.bit_depth, 16) - 1)
+    planes, exact = _stretched(source)
     free = Box(0, 0, source.height, source.width)
     found: list[Overlay] = []
     for side in ("bottom", "top", "left", "right"):
@@ -92,6 +91,23 @@ def find_overlays(image: ImageLike) -> Overlays:
     if burnt and natural_share(rest, exact) >= NATURAL:
         found += [Overlay(_kind(k), Box(b.top + free.top, b.left + free.left, b.height, b.width)) for k, b in burnt]
     return Overlays(_mask(source, found), tuple(found))
+
+
+def _stretched(image: Image) -> tuple[Planes, float]:
+    """The picture with its used range spread over [0, 1], and half a step of its source on that scale.
+
+    Cameras of 10 to 14 bits fill the lower part of 16 bits only; all thresholds are shares of the range. Pictures of 8
+    bits stay as they are.
+    """
+    planes: Planes = image.pixels.detach().cpu().numpy()
+    exact = 0.5 / (2 ** min(image.bit_depth, 16) - 1)
+    if image.bit_depth <= 8 or not planes.size:
+        return planes, exact
+    low, high = float(planes.min()), float(planes.max())
+    # The full range, or too few levels for anything to be told from them.
+    if high - low > 0.98 or high - low < 64 * exact:
+        return planes, exact
+    return (planes - np.float32(low)) / np.float32(high - low), exact / (high - low)
 
 
 def _kind(name: str) -> Kind:

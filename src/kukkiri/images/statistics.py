@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.images.colour import luma
@@ -19,6 +20,8 @@ NOISE_GAIN = 6.0
 NORMAL_MAD = 0.6744897501960817
 # A median needs no more than this many samples; more only cost time.
 NOISE_SAMPLES = 1 << 16
+# Responses nearer than this are one level: a tenth of a step of 16 bits.
+SAME_LEVEL = 1.5e-6
 
 
 @dataclass(frozen=True)
@@ -111,5 +114,20 @@ def estimate_noise(grey: Tensor, left_out: Tensor | None = None) -> float:
     values = (response if counts is None else response[counts]).abs().flatten().numpy()
     if values.size == 0:
         return float("nan")
-    middle = values.size // 2
-    return float(np.partition(values, middle)[middle]) / (NOISE_GAIN * NORMAL_MAD)
+    return _grouped_median(values) / (NOISE_GAIN * NORMAL_MAD)
+
+
+def _grouped_median(values: NDArray[np.float32]) -> float:
+    """The median of values that were rounded to levels, as if each level were spread out to half-way to the next.
+
+    Without this the noise of an 8-bit picture would come in steps of a quarter of a level.
+    """
+    middle = float(np.partition(values, values.size // 2)[values.size // 2])
+    below, above = values < middle - SAME_LEVEL, values > middle + SAME_LEVEL
+    count_below = int(np.count_nonzero(below))
+    ties = values.size - count_below - int(np.count_nonzero(above))
+    if ties <= 1 or count_below + ties == values.size:
+        return middle
+    low = (float(values[below].max()) + middle) / 2 if count_below else middle
+    high = (middle + float(values[above].min())) / 2
+    return low + (values.size / 2 - count_below) / ties * (high - low)

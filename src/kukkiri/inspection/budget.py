@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,12 @@ BYTES_A_PIXEL = 128
 SHARE = 0.5
 # Where the system does not say how much is free.
 ASSUMED_FREE = 4 << 30
+# Seconds between looks at whether waiting still makes sense.
+PATIENCE = 0.5
+
+
+class AbandonedError(BaseException):
+    """The run is over: passes through every handler that turns an exception into a row."""
 
 
 class PixelBudget:
@@ -38,17 +44,36 @@ class PixelBudget:
         self._turnstile = context.Lock()
 
     @contextmanager
-    def holding(self, pixels: int) -> Iterator[None]:
-        """Within: this many pixels are ours. Do not nest."""
+    def holding(self, pixels: int, meanwhile: Callable[[], None] | None = None) -> Iterator[None]:
+        """Within: this many pixels are ours. Do not nest.
+
+        Parameters
+        ----------
+        pixels : int
+        meanwhile : function, optional
+            Called now and then while waiting; raises if that has become vain, since a process that was killed never
+            gives back what it held.
+        """
         wanted = min(self.units, -(-pixels // UNIT))
-        with self._turnstile:
-            for _ in range(wanted):
-                self._free.acquire()
+        held = 0
         try:
+            _acquire(self._turnstile, meanwhile)
+            try:
+                while held < wanted:
+                    _acquire(self._free, meanwhile)
+                    held += 1
+            finally:
+                self._turnstile.release()
             yield
         finally:
-            for _ in range(wanted):
+            for _ in range(held):
                 self._free.release()
+
+
+def _acquire(primitive: Any, meanwhile: Callable[[], None] | None) -> None:
+    while not primitive.acquire(timeout=PATIENCE):
+        if meanwhile:
+            meanwhile()
 
 
 def free_memory() -> int:

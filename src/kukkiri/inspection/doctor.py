@@ -12,7 +12,8 @@ from typing import Any
 from kukkiri.errors import KukkiriError
 
 CORE = (
-    "torch numpy scipy scikit-image pillow tifffile imagecodecs safetensors pooch typer rich jinja2 matplotlib".split()
+    "torch numpy scipy scikit-image pillow tifffile imagecodecs safetensors pooch requests "
+    "typer rich jinja2 matplotlib loky".split()
 )
 EXTRAS = {"parquet": ("pyarrow",), "raw": ("rawpy",), "dicom": ("pydicom",)}
 

@@ -12,14 +12,13 @@ true if niqe is 7, and unknown if niqe is 5.
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kukkiri.errors import InputError, UnknownNameError
+from kukkiri.errors import InputError, unknown_name
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -65,7 +64,7 @@ def parse_gate(text: str, columns: Sequence[str]) -> Gate:
     ----------
     text : str
     columns : sequence of str
-        The columns that the rows will have.
+        The numeric columns that the rows will have.
 
     Returns
     -------
@@ -170,10 +169,8 @@ class _Parser:
         if kind != "word" or text in ("and", "or", "not"):
             raise self._error(f"{text!r} where a column or number should be")
         if text not in self.columns:
-            near = difflib.get_close_matches(text, self.columns, n=2)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
-            raise UnknownNameError(
-                expected="a column", got=repr(text), fix=f"{hint}a metric becomes a column with --metric {text}"
+            raise unknown_name(
+                "a numeric column", text, self.columns, f"a metric becomes a column with --metric {text}"
             )
         return lambda row: _number(row.get(text))
 

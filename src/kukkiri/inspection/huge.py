@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ import torch
 from torch import Tensor
 
 from kukkiri.errors import KukkiriError
+from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
 from kukkiri.images.masks import Box, as_mask
-from kukkiri.images.overlays import find_overlays
+from kukkiri.images.overlays import Overlays, find_overlays
 from kukkiri.images.statistics import Statistics, statistics
 from kukkiri.images.tiles import tiles
+from kukkiri.inspection.record import printable
 from kukkiri.inspection.thumbnails import SIDE, thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.tiled import measure_tiled
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from kukkiri.inspection.settings import Settings
 
 TILE = 2048
-# Overlays are looked for in bands of this share of the height at the top and the bottom.
-BAND = 0.25
+# Columns at most in which overlays are looked for.
+SEARCH_WIDTH = 4096
 
 
 def measure_huge(
@@ -49,20 +52,22 @@ def measure_huge(
     (dict, dict, list of str, bytes or None)
     """
     _, height, width = source.shape(plane)
-    box = Box(0, 0, height, width)
+    box = settings.roi.checked_inside(height, width) if settings.roi else Box(0, 0, height, width)
     said: list[str] = []
-    if settings.roi is not None:
-        from kukkiri.inspection.worker import inside
-
-        box = inside(settings.roi, height, width)
-        said.append("outside " + settings.describe()["roi"])
-    elif settings.auto_mask:
-        box, text = _without_bars(source, plane, settings.whole_limit)
-        said += [text] if text else []
     left_out: Tensor | None = None
+    if settings.auto_mask:
+        overlays = _find_overlays(source, plane)
+        if overlays.found:
+            left_out = torch.zeros(box.height, box.width, dtype=torch.bool)
+            for overlay in overlays.found:
+                left_out[_within(overlay.box, box)] = True
+            said.append(overlays.describe())
     if mask is not None:
-        left_out = as_mask(mask, (height, width))[box.slices]
-        said.append(f"mask {settings.mask}")
+        given = as_mask(mask, (height, width))[box.slices]
+        left_out = given if left_out is None else left_out | given
+        said.append(f"mask {printable(settings.mask)}")
+    if settings.roi is not None:
+        said.append("outside " + settings.describe()["roi"])
     columns: dict[str, Any] = vars(_statistics(source, plane, box, left_out)) | {"masked": "; ".join(said)}
     scores: dict[str, float | None] = {}
     errors: list[str] = []
@@ -76,21 +81,33 @@ def measure_huge(
     return columns, scores, errors, small
 
 
-def _without_bars(source: ImageFile, plane: int, limit: int) -> tuple[Box, str]:
-    """The rows between what is found near the top and near the bottom, and what was found there."""
+def _find_overlays(source: ImageFile, plane: int) -> Overlays:
+    """Overlays in the upper and the lower half, in places of the whole picture.
+
+    Rows are all there, of the columns only every k-th: the levels stay exact, which the search lives on, and letters on
+    so large a picture are broad enough to survive.
+    """
     _, height, width = source.shape(plane)
-    rows = max(1, min(int(height * BAND), limit // width))
-    first, last = 0, height
-    said = []
-    for top in (0, height - rows):
-        band = source.read_region(plane, Box(top, 0, rows, width))
-        found = find_overlays(Image(band, bit_depth=source.header(plane).bit_depth))
-        if found.mask is not None:
-            # Whole rows go: what is lost of so large a picture is little.
-            barred = found.mask.any(1).nonzero().flatten()
-            first, last = (max(first, int(barred[-1]) + 1), last) if top == 0 else (first, top + int(barred[0]))
-            said.append(found.describe())
-    return Box(first, 0, last - first, width), "; ".join(said)
+    step = -(-width // SEARCH_WIDTH)
+    found = []
+    for top, bottom in ((0, height // 2), (height // 2, height)):
+        parts = []
+        for row in range(top, bottom, TILE):
+            strip = source.read_region(plane, Box(row, 0, min(TILE, bottom - row), width))
+            parts.append(luma(strip[None, :, :, ::step])[0])
+        half = torch.cat(parts, 1)
+        for overlay in find_overlays(Image(half, bit_depth=source.header(plane).bit_depth)).found:
+            at = overlay.box
+            across = min(at.width * step, width - at.left * step)
+            found.append(replace(overlay, box=Box(top + at.top, at.left * step, at.height, across)))
+    return Overlays(None, tuple(found))
+
+
+def _within(inner: Box, outer: Box) -> tuple[slice, slice]:
+    """Rows and columns of `inner` counted from the corner of `outer`; what lies outside is cut off."""
+    top, left = max(0, inner.top - outer.top), max(0, inner.left - outer.left)
+    bottom, right = inner.top + inner.height - outer.top, inner.left + inner.width - outer.left
+    return slice(top, max(top, min(bottom, outer.height))), slice(left, max(left, min(right, outer.width)))
 
 
 def _statistics(source: ImageFile, plane: int, box: Box, left_out: Tensor | None) -> Statistics:

@@ -10,18 +10,20 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kukkiri.errors import WriteError
+from kukkiri.inspection.record import printable
 from kukkiri.inspection.settings import file_fingerprint
 from kukkiri.inspection.worker import Measured
 
 SUFFIX = ".journal"
 # To be raised when the tables change: an older journal is then started anew.
-LAYOUT = 1
+LAYOUT = 2
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings TEXT, fingerprint TEXT, has_thumbnail INTEGER);
+CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings, fingerprint, has_thumbnail, failed);
 CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, PRIMARY KEY (source, plane));
 """
 
@@ -73,41 +75,76 @@ class Journal:
         self._db.close()
 
     def add(self, batch: Sequence[Measured]) -> None:
-        """Store one batch, all of it or nothing."""
-        sources = {_key(m.source): m for m in batch}
-        self._db.execute("BEGIN IMMEDIATE")
-        for key, measured in sources.items():
-            self._db.execute("DELETE FROM rows WHERE source = ?", (key,))
-            has_thumbnails = all(m.thumbnail or m.record.error for m in batch if m.source == measured.source)
-            self._db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                (key, self.settings, measured.fingerprint, has_thumbnails),
-            )
-        self._db.executemany(
-            "INSERT INTO rows VALUES (?, ?, ?, ?)",
-            (
-                (_key(m.source), m.record.plane, json.dumps(m.record.to_row(), ensure_ascii=True), m.thumbnail)
-                for m in batch
-            ),
-        )
-        self._db.execute("COMMIT")
+        """Store one batch, all of it or nothing.
+
+        Raises
+        ------
+        WriteError
+            If the disk is full, say.
+        """
+        by_source: dict[bytes, list[Measured]] = {}
+        for measured in batch:
+            by_source.setdefault(_key(measured.source), []).append(measured)
+        with self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            for key, pictures in by_source.items():
+                failed = any(m.record.error for m in pictures)
+                shown = all(m.thumbnail or m.record.error for m in pictures)
+                self._db.execute("DELETE FROM rows WHERE source = ?", (key,))
+                self._db.execute(
+                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+                    (key, self.settings, pictures[0].fingerprint, shown, failed),
+                )
+                self._db.executemany(
+                    "INSERT INTO rows VALUES (?, ?, ?, ?)",
+                    ((key, m.record.plane, json.dumps(m.record.to_row()), m.thumbnail) for m in pictures),
+                )
+            self._db.execute("COMMIT")
 
     def is_fresh(self, files: Sequence[Path], *, thumbnails: bool) -> bool:
-        """Whether all these files have been measured with these settings and have not changed since."""
-        for file in files:
-            found = self._db.execute(
-                "SELECT settings, fingerprint, has_thumbnail FROM files WHERE source = ?", (_key(file),)
-            ).fetchone()
-            if found is None or found[:2] != (self.settings, file_fingerprint(file)) or (thumbnails and not found[2]):
-                return False
+        """Whether all these files have been measured well with these settings and have not changed since.
+
+        What failed is tried again: a package may have been installed, a permission given.
+        """
+        query = "SELECT settings, fingerprint, has_thumbnail, failed FROM files WHERE source = ?"
+        with self._guarded():
+            for file in files:
+                found = self._db.execute(query, (_key(file),)).fetchone()
+                if found is None or found[:2] != (self.settings, file_fingerprint(file)) or found[3]:
+                    return False
+                if thumbnails and not found[2]:
+                    return False
         return True
+
+    def others(self, files: Sequence[Path]) -> int:
+        """How many files of earlier runs are not among these."""
+        with self._guarded():
+            stored = {key for (key,) in self._db.execute("SELECT source FROM files")}
+        return len(stored - {_key(file) for file in files})
 
     def rows(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bytes | None]]:
         """Row and thumbnail of each picture of these files, in their order."""
+        query = "SELECT row, thumbnail FROM rows WHERE source = ? ORDER BY plane"
         for file in files:
-            stored = self._db.execute("SELECT row, thumbnail FROM rows WHERE source = ? ORDER BY plane", (_key(file),))
+            with self._guarded():
+                stored = self._db.execute(query, (_key(file),)).fetchall()
             for row, small in stored:
-                yield json.loads(row), small
+                # The path as this run names it: the row may be from a run in another folder.
+                yield json.loads(row) | {"path": printable(file)}, small
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+            raise WriteError(
+                expected=f"a journal at {self.path or 'a temporary place'} that can be read and written",
+                got=f"{type(error).__name__}: {error}",
+                fix="make room on the disk or delete the journal, and run the same command again",
+            ) from error
 
 
 def journal_path(out: Path) -> Path:
@@ -116,5 +153,4 @@ def journal_path(out: Path) -> Path:
 
 
 def _key(path: Path) -> bytes:
-    # As given, so that the path column of a row that is taken over is what this run would write.
-    return os.fsencode(path)
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)

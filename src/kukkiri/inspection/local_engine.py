@@ -6,17 +6,18 @@ too, from the first moment, while the others are still starting.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from kukkiri.errors import KukkiriError
-from kukkiri.inspection.budget import PixelBudget
+from kukkiri.inspection.budget import AbandonedError, PixelBudget
 from kukkiri.inspection.settings import Settings
 from kukkiri.inspection.worker import Measured, Worker
 
@@ -31,7 +32,7 @@ QUEUED = 2
 
 def run(
     batches: Sequence[tuple[Path, ...]], settings: Settings, *, workers: int = 1, thumbnails: bool = False
-) -> Iterator[list[Measured]]:
+) -> Generator[list[Measured], None, None]:
     """Measure batches of files.
 
     Parameters
@@ -54,7 +55,9 @@ def run(
         If a process is ended by the system, for want of memory say.
     """
     others = min(workers - 1, len(batches) - 1)
-    if others < 1 or len(batches) < WORTH_STARTING or settings.device != "cpu":
+    # A daemonic process may not have children of its own.
+    alone = settings.device != "cpu" or multiprocessing.current_process().daemon
+    if others < 1 or len(batches) < WORTH_STARTING or alone:
         worker = Worker(settings, thumbnails=thumbnails)
         yield from map(worker.measure, batches)  # torch's own threads use the cores
         return
@@ -80,26 +83,32 @@ def _with_others(
     )
     waiting: dict[int, Future[list[Measured]]] = {}
     done: dict[int, list[Measured]] = {}
+
+    def still_alive() -> None:
+        for future in waiting.values():
+            if future.done() and future.exception() is not None:
+                raise AbandonedError
+
     try:
-        with single_threaded_torch():
-            ours: Worker | None = None
-            following = iter(enumerate(batches))
-            due = 0
-            while due < len(batches):
-                while len(waiting) < QUEUED * others and (job := next(following, None)):
-                    waiting[job[0]] = pool.submit(_measure, job[1])
-                if ours is None:  # built only now, so that the others start meanwhile
-                    ours = Worker(settings, thumbnails=thumbnails, budget=budget)
-                if job := next(following, None):
+        ours: Worker | None = None
+        following = iter(enumerate(batches))
+        due = 0
+        while due < len(batches):
+            while len(waiting) < QUEUED * others and (job := next(following, None)):
+                waiting[job[0]] = pool.submit(_measure, job[1])
+            if ours is None:  # built only now, so that the others start meanwhile
+                ours = Worker(settings, thumbnails=thumbnails, budget=budget, while_waiting=still_alive)
+            if job := next(following, None):
+                with single_threaded_torch():
                     done[job[0]] = ours.measure(job[1])
-                elif due not in done:
-                    waiting[due].result()
-                done.update((i, future.result()) for i, future in waiting.items() if future.done())
-                waiting = {i: future for i, future in waiting.items() if i not in done}
-                while due in done:
-                    yield done.pop(due)
-                    due += 1
-    except BrokenProcessPool as error:
+            elif due not in done:
+                waiting[due].result()
+            done.update((i, future.result()) for i, future in waiting.items() if future.done())
+            waiting = {i: future for i, future in waiting.items() if i not in done}
+            while due in done:
+                yield done.pop(due)
+                due += 1
+    except (BrokenProcessPool, AbandonedError) as error:
         raise KukkiriError(
             expected="every process to live until the end",
             got="one that the system ended, for want of memory or by a crash in a decoder",

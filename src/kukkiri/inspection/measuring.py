@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError, UnknownNameError
-from kukkiri.inspection.settings import WHOLE_LIMIT, Settings, check_metrics
+from kukkiri.inspection.settings import WHOLE_LIMIT, Settings
 from kukkiri.inspection.sources import find_files
+from kukkiri.metrics.table import metric_names
 
 if TYPE_CHECKING:
     from kukkiri.images.masks import Box
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from kukkiri.inspection.worker import Measured
 
 # An engine takes batches of files and yields each batch's results, in the same order.
-Engine = Callable[..., "Iterator[list[Measured]]"]
+Engine = Callable[..., "Generator[list[Measured], None, None]"]
 ENGINES = {"local": "kukkiri.inspection.local_engine:run"}
 # Files a batch. A batch is measured, stored and resumed as one, so that a table does not depend on interruptions.
 BATCH = 8
@@ -44,7 +45,7 @@ def measure(
     metrics : names, optional
         Any that need no reference; 'kukkiri list' shows them.
     engine : str
-        'local': threads of this process.
+        'local': processes on this machine.
     workers : int, optional
         Default: one a core.
     roi : Box, optional
@@ -69,7 +70,7 @@ def measure(
         At once, if a metric, the engine or an option is wrong, or nothing is found.
     """
     settings = Settings(
-        metrics=check_metrics(metrics),
+        metrics=metric_names(metrics),
         roi=roi,
         mask=None if mask is None else Path(mask),
         auto_mask=auto_mask,

@@ -79,6 +79,16 @@ COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
 )
 
 
+def printable(path: Any) -> str:
+    """A path as text that any file can hold; bytes that are no UTF-8 are escaped."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def numeric_columns(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a gate may compare."""
+    return tuple(name for name in columns(metrics) if COLUMN_TYPES.get(name) is not str)
+
+
 def columns(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names of all columns of a table with these metrics, in order."""
     return (*COLUMNS, *metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from kukkiri.errors import InputError
 from kukkiri.inspection.gates import Gate, parse_gate
 from kukkiri.inspection.journal import Journal, journal_path
 from kukkiri.inspection.measuring import BATCH, batches, engine_of, worker_count
-from kukkiri.inspection.record import columns
+from kukkiri.inspection.record import columns, numeric_columns
 from kukkiri.inspection.settings import Settings
-from kukkiri.inspection.tables import table_format, write_table
+from kukkiri.inspection.tables import replacing, table_format, write_table
+from kukkiri.pages.language import check_language
 
 log = logging.getLogger("kukkiri")
 
@@ -31,6 +33,8 @@ class Outcome:
         Files named; rows; rows with an error.
     reused : int
         Files whose rows were taken over from an earlier run.
+    left_out : int
+        Files of earlier runs with the same table that this one does not name: not in the table any more.
     gate_failures : dict
         Gate → paths of the rows for which it holds (that is, that fail).
     gate_unknown : dict
@@ -43,6 +47,7 @@ class Outcome:
     pictures: int = 0
     failed: int = 0
     reused: int = 0
+    left_out: int = 0
     gate_failures: dict[str, list[str]] = field(default_factory=dict)
     gate_unknown: dict[str, list[str]] = field(default_factory=dict)
     out: Path | None = None
@@ -106,8 +111,10 @@ def inspect(
         Before anything is measured, if something asked for is wrong or a file cannot be written.
     """
     names = columns(settings.metrics)
-    gates = [parse_gate(text, names) for text in fail_if]
+    gates = [parse_gate(text, numeric_columns(settings.metrics)) for text in fail_if]
     run, count = engine_of(engine), worker_count(workers)
+    if language is not None:
+        check_language(language)
     _check_outputs(out, report, overwrite)
     journal = Journal(None if out is None else journal_path(out), settings.fingerprint())
     try:
@@ -115,13 +122,15 @@ def inspect(
         work = batches(files, BATCH)
         todo = [b for b in work if fresh or not journal.is_fresh(b, thumbnails=report is not None)]
         outcome.reused = len(files) - sum(map(len, todo))
+        outcome.left_out = journal.others(files)
         if on_start:
             on_start(len(files), outcome.reused)
-        results = run(todo, settings, workers=count, thumbnails=report is not None) if todo else iter(())
-        for batch, measured in zip(todo, results):
-            journal.add(measured)
-            if on_batch:
-                on_batch(len(batch))
+        results = run(todo, settings, workers=count, thumbnails=report is not None)
+        with closing(results):
+            for batch, measured in zip(todo, results):
+                journal.add(measured)
+                if on_batch:
+                    on_batch(len(batch))
         _judge(journal, files, gates, outcome, on_row)
         if out is not None:
             write_table(out, (row for row, _ in journal.rows(files)), names)
@@ -133,16 +142,31 @@ def inspect(
 
 
 def _check_outputs(out: Path | None, report: Path | None, overwrite: bool) -> None:
-    if report is not None and report.suffix.lower() not in (".html", ".htm"):
-        raise InputError(expected="a report with the suffix .html", got=report.name, fix="rename --report")
+    if report is not None:
+        if report.suffix.lower() not in (".html", ".htm"):
+            raise InputError(expected="a report with the suffix .html", got=report.name, fix="rename --report")
+        _refuse_foreign(report, _is_our_report, overwrite)
     if out is not None:
         table_format(out)
-        if out.exists() and not journal_path(out).exists() and not overwrite:
-            raise InputError(
-                expected="an --out that is new, or has its journal beside it",
-                got=f"{out}, which may be somebody else's",
-                fix="choose another name, or pass --overwrite",
-            )
+        _refuse_foreign(out, lambda path: journal_path(path).exists(), overwrite)
+    for path in (out, report):
+        if path is not None:
+            with replacing(path, keep=False) as probe:
+                probe.touch()
+
+
+def _refuse_foreign(path: Path, is_ours: Callable[[Path], bool], overwrite: bool) -> None:
+    if path.exists() and not overwrite and not is_ours(path):
+        raise InputError(
+            expected="a file that is new, or from an earlier run",
+            got=f"{path}, which may be somebody else's",
+            fix="choose another name, or pass --overwrite",
+        )
+
+
+def _is_our_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return b"Kukkiri" in file.read(4096)
 
 
 def _judge(

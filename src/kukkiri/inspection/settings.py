@@ -6,19 +6,15 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kukkiri
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, one_line
 from kukkiri.images.masks import Box
+from kukkiri.metrics.build import check_device
 from kukkiri.metrics.spec import MetricSpec
-from kukkiri.metrics.table import spec_of
+from kukkiri.metrics.table import DEFAULT_METRICS, spec_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Until `kukkiri-blur` is there.
-DEFAULT_METRICS = ("laplacian-variance", "tenengrad", "cpbd", "niqe")
 # Pictures above this are measured tile by tile; 64 Mpx is 8000 × 8000.
 WHOLE_LIMIT = 1 << 26
 
@@ -60,6 +56,15 @@ class Settings:
                     got=spec.name,
                     fix="use 'kukkiri compare DISTORTED --reference REFERENCE'",
                 )
+        if not specs:
+            raise InputError(expected="at least one metric", got="none", fix="leave it out for the default ones")
+        if self.whole_limit < 1:
+            raise InputError(expected="a limit of at least 1 pixel", got=str(self.whole_limit), fix="leave it out")
+        if self.mask is not None and not self.mask.is_file():
+            raise InputError(
+                expected="a mask file", got=f"{one_line(self.mask)}, which is not there", fix="check the path"
+            )
+        check_device(self.device)
         object.__setattr__(self, "specs", specs)
         object.__setattr__(self, "metrics", tuple(s.name for s in specs))
 
@@ -110,20 +115,12 @@ def parse_roi(text: str) -> Box:
 
 
 def file_fingerprint(path: Path) -> str:
-    """What changes when a file does: size and time of modification; '' if it is not there."""
+    """What changes when a file does, or another takes its place; '' if it is not there."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return ""
-    return f"{status.st_size}:{status.st_mtime_ns}"
-
-
-def check_metrics(metrics: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Names as a tuple: None is the default, a string may hold several, parted by commas."""
-    if metrics is None:
-        return DEFAULT_METRICS
-    names = metrics.split(",") if isinstance(metrics, str) else [part for name in metrics for part in name.split(",")]
-    return tuple(n.strip() for n in names if n.strip())
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"
 
 
 def _hash(value: Any) -> str:

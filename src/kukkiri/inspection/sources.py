@@ -41,6 +41,12 @@ def find_files(paths: str | Path | Iterable[str | Path], *, stdin: BinaryIO | No
         If nothing is found at all.
     """
     named = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if wrong := [n for n in named if not isinstance(n, (str, os.PathLike))]:
+        raise InputError(
+            expected="paths of files or folders",
+            got=type(wrong[0]).__name__,
+            fix="for pictures in memory use kk.quality(image) or kk.metric(name)(image)",
+        )
     found: dict[str, Path] = {}
     for name in named:
         for file in _expand(os.fspath(name), stdin):
@@ -49,7 +55,7 @@ def find_files(paths: str | Path | Iterable[str | Path], *, stdin: BinaryIO | No
         raise InputError(
             expected="pictures",
             got=f"none in {one_line(', '.join(map(str, named[:3])) or 'an empty list')}",
-            fix=f"name files, or folders with {', '.join(sorted(SUFFIXES)[:4])}, … files",
+            fix="name files, or folders that hold .png, .jpg, .tif or other pictures",
         )
     return list(found.values())
 
@@ -77,6 +83,8 @@ def _expand(name: str, stdin: BinaryIO | None) -> Iterator[Path]:
     elif not path.exists() and PATTERN.search(name):
         # A pattern that matches nothing stays as it is, and gets a row that says so.
         matches = [Path(m) for m in glob.glob(name, recursive=True)] or [path]  # noqa: PTH207 (absolute patterns too)
+        if not path.suffix:  # 'scans/*' means the pictures in there, as a folder does
+            matches = [m for m in matches if m.is_dir() or m == path or m.suffix.lower() in SUFFIXES]
         files = [f for m in matches for f in (_walk(m) if m.is_dir() and "**" not in name else [m])]
         yield from sorted((f for f in files if not f.is_dir()), key=natural_key)
     else:

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from kukkiri.errors import InputError, WriteError, missing_extra
 from kukkiri.inspection.record import COLUMN_TYPES
+from kukkiri.metrics.score import json_number
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 # Rows of a Parquet file that are in memory at once.
@@ -64,13 +65,28 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not."""
+def replacing(path: Path, *, keep: bool = True) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    Parameters
+    ----------
+    path : Path
+        If it is a link, what it points to is replaced.
+    keep : bool
+        False only tries whether writing would work.
+
+    Raises
+    ------
+    WriteError
+        If the folder or the file cannot be written.
+    """
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.replace(path)
+        if keep:
+            temporary.replace(path)
     except OSError as error:
         raise WriteError(
             expected=f"to write {path}",
@@ -78,7 +94,8 @@ def replacing(path: Path) -> Iterator[Path]:
             fix="check folder and free space",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -92,7 +109,8 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[
 def _write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps({name: row.get(name) for name in columns}, ensure_ascii=False) + "\n")
+            values = {name: json_number(row.get(name)) for name in columns}
+            file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

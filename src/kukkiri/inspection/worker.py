@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kukkiri.errors import KukkiriError, ShapeError, one_line
+from kukkiri.errors import KukkiriError, one_line
 from kukkiri.images.image import Image
-from kukkiri.images.masks import Box, as_mask
+from kukkiri.images.masks import as_mask
 from kukkiri.images.overlays import find_overlays
 from kukkiri.images.reading import ImageFile, load, open_image
 from kukkiri.images.statistics import statistics
 from kukkiri.inspection.budget import PixelBudget
 from kukkiri.inspection.huge import measure_huge
-from kukkiri.inspection.record import Record
+from kukkiri.inspection.record import Record, printable
 from kukkiri.inspection.settings import Settings, file_fingerprint
 from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.base import Metric
@@ -75,14 +75,23 @@ class Worker:
         Make a small picture of each.
     budget : PixelBudget, optional
         Shared with other workers; large pictures wait for their share of it.
+    while_waiting : function, optional
+        Called now and then during that wait; may raise.
     """
 
-    def __init__(self, settings: Settings, *, thumbnails: bool = False, budget: PixelBudget | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        thumbnails: bool = False,
+        budget: PixelBudget | None = None,
+        while_waiting: Callable[[], None] | None = None,
+    ) -> None:
         self.settings, self.thumbnails = settings, thumbnails
         self.metrics: list[Metric] = [metric(name, device=settings.device) for name in settings.metrics]
         self.version = settings.version
         self.mask: Image | None = None if settings.mask is None else load(settings.mask)
-        self.budget = budget
+        self.budget, self.while_waiting = budget, while_waiting
 
     def measure(self, files: Sequence[Path]) -> list[Measured]:
         """Measure some files, each with all its planes.
@@ -106,7 +115,7 @@ class Worker:
         return [result() for result in results]
 
     def _file(self, file: Path, waiting: list[Picture]) -> Iterator[Callable[[], Measured]]:
-        name, fingerprint = _printable(file), file_fingerprint(file)
+        name, fingerprint = printable(file), file_fingerprint(file)
 
         def result(picture: Picture | str, plane: int) -> Callable[[], Measured]:
             return lambda: Measured(self._record(name, plane, picture), _thumbnail(picture), file, fingerprint)
@@ -135,7 +144,7 @@ class Worker:
             return Picture(torch.empty(0), None, columns | values, small, scores, errors)
         cost = height * width
         if cost > GROUP_PIXELS:
-            with self.budget.holding(cost) if self.budget else nullcontext():
+            with self.budget.holding(cost, self.while_waiting) if self.budget else nullcontext():
                 picture = self._decode(source, plane, columns)
                 self._flush([picture])
             return picture
@@ -150,7 +159,7 @@ class Worker:
         pixels = image.pixels
         small = thumbnail(pixels, image.bit_depth) if self.thumbnails else None
         if self.settings.roi is not None:
-            rows, across = inside(self.settings.roi, image.height, image.width).slices
+            rows, across = self.settings.roi.checked_inside(image.height, image.width).slices
             pixels = pixels[:, rows, across]
             left_out = None if left_out is None else left_out[rows, across]
         if left_out is not None and not bool(left_out.any()):
@@ -170,7 +179,7 @@ class Worker:
         if self.mask is not None:
             given = as_mask(self.mask, (image.height, image.width))
             left_out = given if left_out is None else left_out | given
-            said.append(f"mask {_printable(self.settings.mask)}")
+            said.append(f"mask {printable(self.settings.mask)}")
         if self.settings.roi is not None:
             said.append("outside " + self.settings.describe()["roi"])
         return left_out, "; ".join(said)
@@ -184,13 +193,25 @@ class Worker:
             groups.setdefault(key, []).append(picture)
         try:
             for group in groups.values():
-                batch = torch.stack([p.pixels for p in group]).to(self.settings.device)
-                for one in self.metrics:
-                    _measure_group(one, batch, group)
+                self._measure(group)
         finally:
             for picture in waiting:
                 picture.pixels, picture.left_out = torch.empty(0), None
             waiting.clear()
+
+    def _measure(self, group: list[Picture]) -> None:
+        """All metrics over pictures of one size; if they cannot be brought together, one by one."""
+        try:
+            batch = torch.stack([p.pixels for p in group]).to(self.settings.device)
+        except Exception as error:
+            if len(group) > 1:
+                for picture in group:
+                    self._measure([picture])
+            else:
+                group[0].errors.append(_explain(error))
+            return
+        for one in self.metrics:
+            _measure_group(one, batch, group)
 
     def _record(self, name: str, plane: int, picture: Picture | str) -> Record:
         if isinstance(picture, str):
@@ -225,30 +246,8 @@ def _measure_group(one: Metric, batch: Tensor, group: list[Picture]) -> None:
         picture.scores[one.spec.name] = value
 
 
-def inside(roi: Box, height: int, width: int) -> Box:
-    """`roi`, if it lies in a picture of this size.
-
-    Raises
-    ------
-    ShapeError
-        If it does not.
-    """
-    if roi.top + roi.height > height or roi.left + roi.width > width:
-        raise ShapeError(
-            expected=f"a region inside {width}×{height}",
-            got=f"{roi.width}×{roi.height} at {roi.left},{roi.top}",
-            fix="choose a smaller --roi",
-        )
-    return roi
-
-
 def _thumbnail(picture: Picture | str) -> bytes | None:
     return None if isinstance(picture, str) else picture.thumbnail
-
-
-def _printable(path: Path | None) -> str:
-    """A path as text that any file can hold; bytes that are no UTF-8 are escaped."""
-    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _explain(error: Exception) -> str:

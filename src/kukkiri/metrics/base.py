@@ -143,15 +143,29 @@ class Metric(nn.Module):
                 fix=fix,
             )
 
+    def share_left_out(self, mask: ImageLike, size: tuple[int, int]) -> float:
+        """How much of a picture of this size does not count when this mask is given, 0 to 1.
+
+        More than the mask itself where the picture is cut to the largest free rectangle.
+        """
+        left_out = as_mask(mask, size)
+        if self.takes_weights:
+            return float(left_out.float().mean())
+        box = largest_free_box(left_out)
+        return 1 - box.height * box.width / (size[0] * size[1])
+
     def _masked(self, x: Tensor, r: Tensor | None, left_out: Tensor) -> Tensor:
         # Cutting away what is masked along the border first makes a picture with a bar equal one without it.
         box = bounding_box(~left_out) if self.takes_weights else largest_free_box(left_out)
         box = self.inside(box)
         left_out = left_out[box.slices]
-        x, r = x[..., *box.slices], None if r is None else r[..., *box.slices]
+        # What is masked must not even tell whether a picture came from 8 bits: 0 is on every grid.
+        x = x[..., *box.slices].masked_fill(left_out, 0)
+        r = None if r is None else r[..., *box.slices].masked_fill(left_out, 0)
         free = ~dilate(left_out, self.reach(box.height, box.width))
         weights = free.to(x.dtype).expand(x.shape[0], 1, -1, -1)
         return self.score(x, r, weights)
+
 
 # Above this many pixels a local metric works in tiles of this side, on a CPU.
 LARGE = 1 << 20

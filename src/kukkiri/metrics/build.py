@@ -62,4 +62,22 @@ def metric(
     built: Metric = kind(**options).eval()
     for parameter in built.parameters():
         parameter.requires_grad_(False)
-    return built if device is None else built.to(device)
+    return built if device is None else built.to(check_device(device))
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """A device that is there.
+
+    Raises
+    ------
+    InputError
+        If the name is not one of torch's, or this machine or this build of torch has no such device.
+    """
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            expected="a device of this machine", got=f"{device!s} ({str(error).splitlines()[0][:80]})", fix="use 'cpu'"
+        ) from error
+    return found

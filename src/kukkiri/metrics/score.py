@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ class Score:
     unit : str
         '' for none.
     masked : float
-        Fraction of the picture that was left out, 0 to 1.
+        Fraction of the picture that did not count, 0 to 1: the mask, or all outside the largest rectangle without it.
     """
 
     value: float
@@ -36,7 +37,15 @@ class Score:
         return self.value
 
     def to_row(self) -> dict[str, Any]:
-        """A JSON-ready dict; NaN is None."""
+        """A JSON-ready dict; see `json_number`."""
         row = asdict(self)
-        row["value"] = None if self.value != self.value else self.value
+        row["value"] = json_number(self.value)
+        row["interval"] = None if self.interval is None else [json_number(v) for v in self.interval]
         return row
+
+
+def json_number(value: Any) -> Any:
+    """What JSON can hold: NaN becomes None, an infinity the string 'Infinity' or '-Infinity', the rest stays."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

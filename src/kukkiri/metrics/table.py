@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 
-from kukkiri.errors import UnknownNameError
+from kukkiri.errors import unknown_name
 from kukkiri.metrics.spec import MetricSpec
 
 # Dotted names, not imports: the families stand on a higher floor than this table.
@@ -15,6 +15,9 @@ FAMILIES = (
     "kukkiri.quality.full_reference.specs",
     "kukkiri.quality.no_reference.specs",
 )
+
+# What a folder is measured by unless other metrics are named; until `kukkiri-blur` is there.
+DEFAULT_METRICS = ("laplacian-variance", "tenengrad", "cpbd", "niqe")
 
 
 @cache
@@ -44,9 +47,13 @@ def spec_of(name: str) -> MetricSpec:
     """
     specs = all_specs()
     if name not in specs:
-        near = difflib.get_close_matches(name, specs, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownNameError(
-            expected="the name of a metric", got=repr(name), fix=f"{hint}'kukkiri list' shows all {len(specs)}"
-        )
+        raise unknown_name("the name of a metric", name, specs, f"'kukkiri list' shows all {len(specs)}")
     return specs[name]
+
+
+def metric_names(names: Sequence[str] | str | None, default: Sequence[str] = DEFAULT_METRICS) -> tuple[str, ...]:
+    """Names as a tuple: None is the default, and each string may hold several, parted by commas."""
+    if names is None:
+        return tuple(default)
+    parts = [part.strip() for text in ([names] if isinstance(names, str) else names) for part in text.split(",")]
+    return tuple(dict.fromkeys(part for part in parts if part))

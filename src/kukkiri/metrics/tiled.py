@@ -78,8 +78,7 @@ def measure_tiled(
         box = metric.inside(box)
     whole = (box.height, box.width)
     step, margin = metric.tiling(*whole, size)
-    if left_out is not None:
-        left_out = dilate(left_out, metric.reach(*whole))
+    reach = metric.reach(*whole)
     totals: tuple[Tensor, ...] = ()
 
     def parts() -> Iterator[Tensor]:
@@ -92,9 +91,17 @@ def measure_tiled(
             outer = Box(tile.top, tile.left, x.shape[-2], x.shape[-1])
             weights = torch.ones_like(x[:, :1])
             if left_out is not None:
-                weights = (~left_out[outer.slices]).to(x).expand_as(weights)
+                weights = (~_dilated(left_out, outer, reach)).to(x).expand_as(weights)
             yield metric.statistics(x, r, core_weights(weights, outer, tile.core), totals, whole)
 
     for _ in range(metric.passes):
         totals += (reduce(torch.add, parts()),)
     return float(metric.value(totals)[0])
+
+
+def _dilated(left_out: Tensor, box: Box, reach: int) -> Tensor:
+    """A part of a mask, grown by what lies around it too; never the whole mask at once."""
+    top, left = max(0, box.top - reach), max(0, box.left - reach)
+    around = left_out[top : box.top + box.height + reach, left : box.left + box.width + reach]
+    place = Box(box.top - top, box.left - left, box.height, box.width)
+    return dilate(around, reach)[place.slices]

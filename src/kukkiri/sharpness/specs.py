@@ -30,7 +30,7 @@ MODIFIED_LAPLACIAN = MetricSpec(
     min_size=3,
     differentiable=True,
     tileable=True,
-    evidence="exact",
+    evidence="reconstruction",
     paper="Nayar, Nakagawa, IEEE TPAMI 16(8), 1994, doi:10.1109/34.308479",
 )
 
@@ -58,7 +58,7 @@ BRENNER = MetricSpec(
     min_size=3,
     differentiable=True,
     tileable=True,
-    evidence="exact",
+    evidence="reconstruction",
     paper="Brenner et al., J. Histochem. Cytochem. 24(1), 1976, doi:10.1177/24.1.1254907",
 )
 
@@ -85,7 +85,7 @@ SPECTRAL_SLOPE = MetricSpec(
     value_range=(-inf, inf),
     min_size=64,
     differentiable=True,
-    evidence="exact",
+    evidence="reconstruction",
     paper="Field, JOSA A 4(12), 1987, doi:10.1364/JOSAA.4.002379",
 )
 

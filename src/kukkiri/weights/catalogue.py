@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -11,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from kukkiri.errors import InputError, UnknownNameError
+from kukkiri.errors import InputError, unknown_name
 
 Kind = Literal["shipped", "published"]
 
@@ -124,13 +123,7 @@ def entry_of(key: str) -> WeightEntry:
     """
     entries = catalogue()
     if key not in entries:
-        near = difflib.get_close_matches(key, entries, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownNameError(
-            expected="the key of a checkpoint",
-            got=repr(key),
-            fix=f"{hint}'kukkiri weights list' shows all {len(entries)}",
-        )
+        raise unknown_name("the key of a checkpoint", key, entries, f"'kukkiri weights list' shows all {len(entries)}")
     return entries[key]
 
 

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { histogram } from "./histogram.js";
-import { all, direction, format, get, help, label, say, titleOf } from "./report-data.js";
+import { all, direction, format, get, help, label, say, subtitle } from "./report-data.js";
 
 // A number as one types it.
 function typed(value, digits) {
@@ -69,7 +69,7 @@ export function chartCard({ column, tooltip, onRange }) {
   const node = element("article", { class: "card chart" },
     element("header", {},
       element("h3", {}, label(column), unit ? element("span", { class: "unit" }, unit) : null),
-      titleOf(column) ? element("p", { class: "subtitle", lang: "en" }, titleOf(column)) : null),
+      subtitle(column, "p")),
     chart.node,
     element("p", { class: "axis-note" },
       element("span", { class: "direction" }, column.answers && !column.higher_is_better ? `← ${direction(column)}` : "", chart.log ? element("span", { class: "dim" }, ` ${say("chart.log")}`) : null),

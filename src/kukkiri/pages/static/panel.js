@@ -22,12 +22,23 @@ export function maskedText(text, say) {
     say("overlay.at", { kind: kind.length && say(`overlay.${kind}`) !== `overlay.${kind}` ? say(`overlay.${kind}`) : kind, width, height, x, y }));
 }
 
+// What was left out, without the places: "info bar, 2 × text".
+export function maskedKinds(text, say) {
+  const counts = new Map();
+  for (const part of visible(text).split("; ")) {
+    const kind = /^([a-z-]+) \d+×\d+ at /.exec(part)?.[1];
+    const name = kind && say(`overlay.${kind}`) !== `overlay.${kind}` ? say(`overlay.${kind}`) : kind ?? part;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
+}
+
 function list(entries) {
   return element("dl", { class: "properties" }, ...entries.filter(([, value]) => value !== null).map(([name, value]) =>
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-// model: {get(row, key), others(row), columns, present(column), label(column), title(column), name(row), planes, better(row, column), gateFailed(row)}
+// model: {get(row, key), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
 export function picturePanel({ model, say, format, thumbnails }) {
   const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   document.body.append(dialog);
@@ -46,15 +57,17 @@ export function picturePanel({ model, say, format, thumbnails }) {
       : null;
     const pixel = model.get(row, "pixel_size");
     const metres = column.kind === "pixels" && value !== null && pixel ? ` = ${format.length(value * pixel)}` : "";
-    const meter = better === null ? null : element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
-    if (meter) meter.firstChild.style.width = `${better * 100}%`;
+    const level = model.level(row, column);
+    const meter = level === null ? null : element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
+    if (meter) meter.firstChild.style.width = `${level * 100}%`;
     return element("div", { class: "measurement" },
-      element("dt", {}, model.label(column), model.title(column) ? element("span", { class: "subtitle", lang: "en" }, model.title(column)) : null),
+      element("dt", {}, model.label(column), model.subtitle(column, "span")),
       element("dd", {},
         element("span", { class: "value" }, value === null ? say("panel.not_measurable") : formatValue(format, column, value, true) + metres),
         interval && element("span", { class: "note" }, interval),
         meter,
-        element("span", { class: "note" }, better === null ? direction : say("panel.standing", { better: say(`better_than.${column.answers}`, { percent: format.percent(better) }), direction }))));
+        element("span", { class: "note" }, better === null ? direction : say("panel.standing", { better: say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) }), direction })),
+        better !== null && model.equal(row, column) > 0 ? element("span", { class: "note" }, say("panel.equal", { count: format.count(model.equal(row, column)) })) : null));
   }
 
   function draw() {
@@ -67,7 +80,7 @@ export function picturePanel({ model, say, format, thumbnails }) {
       [say("panel.depth"), get("bit_depth") ? [say("panel.bits", { bits: get("bit_depth") }), channels === 1 || channels === 3 ? say(`panel.channels_${channels}`) : null].filter(Boolean).join(say("panel.separator")) : null],
       [say("panel.pixel_size"), error ? null : pixel ? format.length(pixel) : say("panel.pixel_size_none")],
       [say("panel.field"), pixel && width && height ? `${format.length(width * pixel)} × ${format.length(height * pixel)}` : null],
-      [say("panel.plane"), model.planes ? String(get("plane")) : null],
+      [say("panel.plane"), model.page(row) ? say("panel.plane_of", { page: model.page(row), plane: model.page(row) - 1 }) : null],
       [say("panel.masked"), error ? null : get("masked") ? maskedText(get("masked"), say) : say("panel.masked_none")],
       ...model.columns.filter((c) => !c.answers && get(c.key) !== null).map((c) => [model.label(c), formatValue(format, c, get(c.key), true)]),
       [say("panel.version"), get("version") ? `Kukkiri ${visible(get("version"))}` : null],

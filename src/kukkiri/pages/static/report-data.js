@@ -1,9 +1,9 @@
 // The report's rows and columns, from the data blocks of the page.
 
-import { speaker, visible } from "./dom.js";
+import { element, speaker, visible } from "./dom.js";
 import { formats } from "./format.js";
 import { commonFolder, folderOf, separatorOf } from "./paths.js";
-import { shareWorse, sortedValues } from "./statistics.js";
+import { countEqual, distinct, shareWorse, sortedValues } from "./statistics.js";
 
 export const config = JSON.parse(document.getElementById("config").textContent);
 export const say = speaker(config.texts);
@@ -16,16 +16,23 @@ export const get = (row, key) => rows[row][place.get(key)];
 export const gateFailed = (row) => config.gate && Boolean(rows[row][config.keys.length]);
 export const failures = all.filter((row) => get(row, "error"));
 export const sorted = new Map(config.columns.map((column) => [column.key, sortedValues(all.map((row) => get(row, column.key)))]));
+const levels = new Map([...sorted].map(([key, values]) => [key, distinct(values)]));
 export const present = (column) => sorted.get(column.key).length > 0;
-export const planes = all.some((row) => get(row, "plane") > 0);
-
 export const paths = all.map((row) => String(get(row, "path") ?? ""));
+const pages = new Map();
+for (const path of paths) pages.set(path, (pages.get(path) ?? 0) + 1);
+// The page of a row, counted from 1, where its file has more than one.
+export const pageOf = (row) => (pages.get(paths[row]) > 1 || get(row, "plane") > 0 ? (get(row, "plane") ?? 0) + 1 : null);
 const separator = separatorOf(paths);
 export const folder = commonFolder(paths, separator);
 
 export const label = (column) => say(`column.${column.key}.title`) === `column.${column.key}.title` ? column.key : say(`column.${column.key}.title`);
-// A title that only repeats the name says nothing.
-export const titleOf = (column) => (column.title && column.title.toLowerCase() !== column.key.toLowerCase() ? column.title : null);
+// What a metric's name means: in the words of the page, else as the metric says, unless that only repeats its name.
+const titleHere = (column) => config.texts[`metric_title.${column.key}`];
+export const titleOf = (column) => titleHere(column) ?? (column.title && column.title.toLowerCase() !== column.key.toLowerCase() ? column.title : null);
+export const subtitle = (column, tag) => titleOf(column) && element(tag, { class: "subtitle", lang: titleHere(column) ? null : "en" }, titleOf(column));
+// They grow with contrast and noise, too: their highest value need not be the sharpest picture.
+export const relative = (column) => ["laplacian-variance", "modified-laplacian", "tenengrad", "brenner", "normalized-variance"].includes(column.key);
 export const help = (column) => config.texts[`column.${column.key}.help`] ?? config.texts[`metric.${column.key}`] ?? "";
 export const direction = (column) => column.answers ? say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`) : "";
 // The path below the common folder, in its folder and its name.
@@ -34,16 +41,20 @@ export function nameParts(row) {
   const own = folderOf(below, separator);
   return [visible(own), visible(below.slice(own.length))];
 }
-export const nameOf = (row) => nameParts(row).join("") + (planes ? ` · ${say("table.plane", { plane: get(row, "plane") ?? 0 })}` : "");
+export const nameOf = (row) => nameParts(row).join("") + (pageOf(row) ? ` · ${say("table.plane", { page: pageOf(row) })}` : "");
 export const model = {
   get: (row, key) => get(row, key) ?? null,
   others: (row) => rows[row][config.keys.length + 1] || {},
   columns: config.columns,
   present,
   label,
-  title: titleOf,
+  subtitle,
   name: nameOf,
-  planes,
+  page: pageOf,
+  relative,
   gateFailed,
   better: (row, column) => shareWorse(sorted.get(column.key), get(row, column.key), column.higher_is_better),
+  // Among the different values: the best of them is 1 and the worst 0, however many pictures share it.
+  level: (row, column) => shareWorse(levels.get(column.key), get(row, column.key), column.higher_is_better),
+  equal: (row, column) => countEqual(sorted.get(column.key), get(row, column.key)) - 1,
 };

@@ -4,8 +4,8 @@ import { chartCard } from "./chart-card.js";
 import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
 import { menus } from "./menu.js";
-import { errorList, picturePanel } from "./panel.js";
-import { all, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, paths, planes, present, rows, say, sorted, titleOf } from "./report-data.js";
+import { errorList, maskedKinds, maskedText, picturePanel } from "./panel.js";
+import { all, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf } from "./report-data.js";
 import { dataTable } from "./table.js";
 import { themeSwitch } from "./theme.js";
 import { thumbnailStore } from "./thumbnails.js";
@@ -25,18 +25,18 @@ function fileCell(row) {
   return element("div", { class: "file" },
     element("button", { type: "button", class: "file-name", "aria-label": say("table.open", { name: nameOf(row) }), onclick: () => panel.open(row, order) },
       element("bdi", {}, element("span", { class: "dim" }, own), name)),
-    planes ? element("span", { class: "dim" }, say("table.plane", { plane: get(row, "plane") ?? 0 })) : null,
+    pageOf(row) ? element("span", { class: "dim" }, say("table.plane", { page: pageOf(row) })) : null,
     gateFailed(row) ? element("span", { class: "chip warn" }, say("table.gate_failed")) : null,
     get(row, "error") ? element("span", { class: "row-error" }, element("span", { class: "chip fail" }, say("table.failed")), " ", element("span", { lang: "en" }, visible(get(row, "error")))) : null);
 }
 
 function numberCell(row, column) {
   const value = get(row, column.key) ?? null;
-  const better = model.better(row, column);
+  const level = model.level(row, column);
   const text = element("span", { class: "value" }, formatValue(format, column, value));
-  if (better === null) return text;
+  if (level === null) return text;
   const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
-  meter.firstChild.style.width = `${better * 100}%`;
+  meter.firstChild.style.width = `${level * 100}%`;
   return element("span", { class: "value-cell" }, text, meter);
 }
 
@@ -55,7 +55,7 @@ const tableColumns = [
   ...config.columns.filter(present).map((column) => ({
     key: column.key,
     label: label(column),
-    tip: [titleOf(column), help(column), direction(column)].filter(Boolean).join(" — "),
+    tip: [titleOf(column), help(column), direction(column), column.answers && say("table.bar")].filter(Boolean).join("\n"),
     numeric: true,
     shown: Boolean(column.shown),
     // The first click shows the worst.
@@ -63,6 +63,13 @@ const tableColumns = [
     value: (row) => get(row, column.key) ?? null,
     cell: (row) => numberCell(row, column),
   })),
+  ...(all.some((row) => get(row, "masked")) ? [{
+    key: "masked",
+    label: say("panel.masked"),
+    shown: true,
+    value: (row) => get(row, "masked") || null,
+    cell: (row) => (get(row, "masked") ? element("span", { class: "dim", "data-tip": maskedText(get(row, "masked"), say) }, maskedKinds(get(row, "masked"), say)) : ""),
+  }] : []),
 ];
 
 const table = dataTable({
@@ -180,19 +187,22 @@ function drawExtremes() {
   const select = byId("extremes-by");
   byId("extremes").hidden = judged.length === 0;
   if (!judged.length) return;
-  select.append(...judged.map((c) => element("option", { value: c.key }, label(c))));
+  const first = ["sigma", "tenengrad"].map((key) => judged.find((c) => c.key === key)).find(Boolean) ?? judged[0];
+  select.append(...judged.map((c) => element("option", { value: c.key, selected: c === first }, label(c))));
   function draw() {
     const column = judged.find((c) => c.key === select.value);
     const sign = column.higher_is_better ? -1 : 1;
     const ranked = all.filter((row) => typeof get(row, column.key) === "number").sort((a, b) => sign * (get(a, column.key) - get(b, column.key)) || a - b);
     const many = Math.min(8, Math.floor(ranked.length / 2));
     const strip = (name, chosen) => element("div", { class: "strip" },
-      element("h3", {}, say(`extremes.${name}_${column.answers}`)),
+      element("h3", {}, say(`extremes.${name}_${relative(column) ? "relative" : column.answers}`)),
       element("ol", {}, ...chosen.map((row) => element("li", {},
         element("button", { type: "button", class: "tile", onclick: () => panel.open(row, chosen) },
           thumbnails.frame(row, element),
           element("span", { class: "value" }, formatValue(format, column, get(row, column.key))),
+          get(row, "error") ? element("span", { class: "chip fail" }, say("table.failed")) : null,
           element("bdi", { class: "tile-name" }, nameOf(row)))))));
+    byId("extremes-note").hidden = !relative(column);
     byId("strips").replaceChildren(strip("best", ranked.slice(0, many)), strip("worst", ranked.slice(-many).reverse()));
   }
   select.addEventListener("change", draw);

@@ -13,6 +13,16 @@ export function quantile(sorted, share) {
   return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
+// Every value once, still sorted.
+export function distinct(sorted) {
+  return sorted.filter((value, at) => at === 0 || value !== sorted[at - 1]);
+}
+
+// How many values are exactly `value`.
+export function countEqual(sorted, value) {
+  return countBelow(sorted, value, true) - countBelow(sorted, value, false);
+}
+
 // How many values are below `value`, or up to and including it.
 function countBelow(sorted, value, including) {
   let low = 0;

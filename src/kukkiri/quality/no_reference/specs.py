@@ -18,6 +18,7 @@ NIQE = MetricSpec(
     continuous=False,
     evidence="exact",
     weights=("niqe-pristine",),
+    licence="LIVE notice (UT Austin)",
     paper="Mittal, Soundararajan, Bovik, IEEE SPL 20(3), 2013, doi:10.1109/LSP.2012.2227726",
 )
 
@@ -33,6 +34,7 @@ BRISQUE = MetricSpec(
     continuous=False,
     evidence="exact",
     weights=("brisque-svr",),
+    licence="LIVE notice (UT Austin)",
     paper="Mittal, Moorthy, Bovik, IEEE TIP 21(12), 2012, doi:10.1109/TIP.2012.2214050",
 )
 

@@ -1,0 +1,26 @@
+"""A test that is skipped without a reason from this list fails."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+REASONS = (
+    "takes colour only",
+    "node is not installed",
+    "root may read anything",
+    "needs Windows",
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    reason = str(report.longrepr[2]) if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if report.skipped and not any(known in reason for known in REASONS):
+        report.outcome = "failed"
+        report.longrepr = f"skipped without a listed reason: {reason}"
+    return report
