@@ -146,7 +146,7 @@ class MetricContract:
 
     def test_smallest_size_is_accepted(self, metric: Any) -> None:
         """One side at the minimum, the other twice that (NIQE needs two blocks)."""
-        side = metric.spec.min_size
+        side = metric.spec.min_size + 2 * metric.border
         arguments = [a[:1, :, :side, : max(2 * side, 2)] for a in self.arguments(photograph())]
         assert metric(*arguments).shape == (1,)
 

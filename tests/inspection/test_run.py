@@ -136,11 +136,12 @@ def test_gates(photographs: Path, tmp_path: Path) -> None:
     assert inspect([*files, tmp_path / "missing.png"], SETTINGS).exit_code == 1
 
 
-def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Path) -> None:
-    """SIGKILL of the real command at three moments, then one run to the end."""
+@pytest.mark.parametrize(("count", "kills"), [(80, 3), pytest.param(400, 10, marks=pytest.mark.slow)])
+def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Path, count: int, kills: int) -> None:
+    """SIGKILL of the real command at random moments, then one run to the end."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for i in range(80):
+    for i in range(count):
         source = sorted(photographs.iterdir())[i % 20]
         (folder / f"{i:03}{source.suffix}").symlink_to(source)
 
@@ -151,7 +152,7 @@ def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Pa
     whole, out = tmp_path / "whole.csv", tmp_path / "t.csv"
     subprocess.run(command(whole), check=True, capture_output=True)
     moments = random.Random(0)
-    for _ in range(3):
+    for _ in range(kills):
         process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         before = journal_path(out).stat().st_size if journal_path(out).exists() else 0

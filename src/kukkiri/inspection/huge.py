@@ -90,7 +90,7 @@ def _find_overlays(source: ImageFile, plane: int) -> Overlays:
     _, height, width = source.shape(plane)
     step = -(-width // SEARCH_WIDTH)
     found = []
-    for top, bottom in ((0, height // 2), (height // 2, height)):
+    for top, bottom in ((0, height // 2), (height // 2, height)) if height > 1 else ((0, 1),):
         parts = []
         for row in range(top, bottom, TILE):
             strip = source.read_region(plane, Box(row, 0, min(TILE, bottom - row), width))
