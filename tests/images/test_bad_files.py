@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import struct
 import subprocess
 import sys
 import warnings
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -250,7 +251,62 @@ def test_memory_stays_small(tmp_path: Path) -> None:
     assert int(done.stdout) * (1 if sys.platform == "linux" else 1 / 1024) < 100_000, done.stdout  # KiB
 
 
-def test_tests_know_their_tools() -> None:
-    """The peak of memory is counted in KiB, and tifffile is the one whose log is silenced."""
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 10_000
-    assert logging.getLogger("tifffile") is tifffile.logger()
+def png_of(width: int, height: int, colour: int, *, noise: int = 0) -> bytes:
+    """A white PNG of 8 bits, with some incompressible bytes in a chunk that nobody needs."""
+    channels = {0: 1, 2: 3}[colour]
+    deflater, data = zlib.compressobj(1), b""
+    rows = (b"\0" + b"\xff" * (width * channels)) * 50
+    for _ in range(height // 50):
+        data += deflater.compress(rows)
+    data += deflater.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", head)
+        + png_chunk(b"IDAT", data)
+        + png_chunk(b"xxxx", bytes(noise))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def test_bytes_are_bounded_not_only_pixels(tmp_path: Path) -> None:
+    """A flat RGB picture of 6000 × 5000 is under any bound on pixels, and yet 340 MB: refused unless asked for.
+
+    With the same pixels in a file of a two hundredth of their bytes the header is believed; above 2 GiB as single
+    precision nothing is decoded in one piece.
+    """
+    flat = write(tmp_path, "flat.png", png_of(6000, 5000, 2))
+    assert "bomb" in error_of(flat)
+    with open_image(flat, max_pixels=6000 * 5000) as file:
+        file.decoder.check_size(file.header(), 6000 * 5000)
+    padded = write(tmp_path, "padded.png", png_of(6000, 5000, 2, noise=6000 * 5000 * 3 // 200))
+    with open_image(padded) as file:
+        file.decoder.check_size(file.header(), None)
+        huge = replace(file.header(), width=15000, height=15000)
+        file.decoder.file_size = 2**40
+        with pytest.raises(SizeError, match="bytes in one piece"):
+            file.decoder.check_size(huge, None)
+        file.decoder.check_size(replace(huge, channels=1), None)
+
+
+def test_blank_scan_is_a_picture(tmp_path: Path) -> None:
+    """4096 × 3072 blank pixels of 16 bits shrink a thousand times; that is no bomb, in PNG as in TIFF."""
+    blank = np.full((3072, 4096), 60000, np.uint16)
+    for name, content in (
+        ("b.png", bytes(imagecodecs.png_encode(blank, level=9))),
+        ("b.tif", tiff_bytes(blank, compression="zlib", rowsperstrip=3072)),
+    ):
+        assert len(content) < blank.nbytes / 500
+        assert float(load(write(tmp_path, name, content)).pixels[0, 5, 5]) == pytest.approx(60000 / 65535)
+
+
+def test_tiles_of_many_wide_samples_are_bombs_too(tmp_path: Path) -> None:
+    """One tile of 2048 × 2048 × 3 doubles is 100 MB; four of them wide and 400 kB small it is refused."""
+    deflater = zlib.compressobj(1)
+    tile = b"".join(deflater.compress(bytes(2**20)) for _ in range(4096 * 2048 * 3 * 8 // 2**20)) + deflater.flush()
+    path = tmp_path / "deep.tif"
+    tifffile.imwrite(
+        path, iter([tile]), shape=(2048, 4096, 3), dtype="f8", tile=(2048, 4096), photometric="rgb",
+        compression="zlib", metadata=None,
+    )  # fmt: skip
+    assert "fits its" in error_of(path) and "max_pixels" in error_of(path)

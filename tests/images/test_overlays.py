@@ -246,6 +246,25 @@ def test_a_straight_horizon_under_a_blown_sky_is_content() -> None:
     assert find_overlays(ndimage.gaussian_filter(sea, 0.4)).found == ()
 
 
+@pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket"])
+@pytest.mark.parametrize(("width", "regular"), [(8, True), (3, True), (16, True), (8, False)])
+@pytest.mark.parametrize("blur", [0.0, 0.7])
+def test_posts_before_blown_snow_are_content(name: str, width: int, regular: bool, blur: float) -> None:
+    # A strip of 255 along the bottom with dark posts of like height in it: letters for size, but with shades of their
+    # own, or all alike.
+    rng = np.random.default_rng(2)
+    picture = getattr(data, name)().astype(float)
+    rows = picture.shape[0] // 9
+    scene, left = picture.copy(), 10
+    scene[-rows:] = 300
+    while left < picture.shape[1] - 30:
+        w = width if regular else int(rng.integers(4, 14))
+        scene[8 - rows : -8, left : left + w] = 0.4 * picture[8 - rows : -8, left : left + w]
+        left += w + (14 if regular else int(rng.integers(6, 20)))
+    blurred = ndimage.gaussian_filter(scene, (blur, blur, 0)) + rng.normal(0, 2, scene.shape)
+    assert find_overlays(np.clip(blurred, 0, 255).astype(np.uint8)).found == ()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 700), (700, 3), (20, 20), (64, 64)])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_tiny_and_constant_pictures(shape: tuple[int, int], value: int) -> None:

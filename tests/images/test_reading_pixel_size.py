@@ -74,7 +74,7 @@ def test_fei_without_info_bar(tmp_path: Path) -> None:
 def test_zeiss(tmp_path: Path) -> None:
     image = loaded(tmp_path, tiff_bytes(grey8(), extratags=[(34118, 2, 0, ZEISS, True)]))
     assert image.pixel_size == pytest.approx(9.77e-9)
-    assert image.metadata["maker"]["ap_wd"] == ("WD", 4.5, "mm") or image.metadata["maker"]["ap_wd"] == (4.5, "mm")
+    assert image.metadata["maker"]["ap_wd"] == (4.5, "mm")
     unnamed = loaded(tmp_path, tiff_bytes(grey8(), extratags=[(34118, 2, 0, ZEISS[: ZEISS.index("AP_")], True)]))
     assert unnamed.pixel_size == pytest.approx(9.8e-9)
 
@@ -145,7 +145,8 @@ def test_damaged_notes_do_not_cost_the_picture(tmp_path: Path) -> None:
 
 
 def test_rules_by_hand() -> None:
-    assert is_print_setting(300 / 0.0254) and not is_print_setting(301.5 / 0.0254)
+    assert is_print_setting(300 / 0.0254) and is_print_setting(301.5 / 0.0254) and is_print_setting(599.5 / 0.0254)
+    assert is_print_setting(601 / 0.0254) and not is_print_setting(601.5 / 0.0254)
     assert from_resolution(1e6, 1e6 * 1.005) == pytest.approx(1e-6, rel=0.01)
     assert from_resolution(1e6, 2e6) is None
     assert from_resolution(float("nan"), 1) is None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from images.make_files import rgb16, samples, tiff_bytes, write
 from kukkiri.errors import InputError, ShapeError
+from kukkiri.images import tiff
 from kukkiri.images.image import as_image
 from kukkiri.images.masks import Box
 from kukkiri.images.reading import load, open_image
@@ -66,6 +67,17 @@ def test_result_may_have_other_channels() -> None:
     torch.testing.assert_close(mosaic.picture()[0], picture().mean(0), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.bool])
+def test_integer_results_are_blended_in_floats(dtype: torch.dtype) -> None:
+    """Where tiles agree a mosaic of integers or Booleans is exact, in the shared bands too."""
+    whole = (picture() * 200).to(dtype) if dtype is not torch.bool else picture() > 0.5
+    mosaic = Mosaic(60, 90)
+    for tile in tiles(torch.zeros(3, 60, 90), size=16, overlap=4):
+        h, w = tile.pixels.shape[1:]
+        mosaic.add(tile, whole[:, tile.top : tile.top + h, tile.left : tile.left + w])
+    torch.testing.assert_close(mosaic.picture(), whole.to(torch.float32), rtol=1e-6, atol=1e-6)
+
+
 def test_mosaic_refuses_what_does_not_fit() -> None:
     mosaic = Mosaic(60, 90)
     first, second, *_ = tiles(picture(), size=32, overlap=8)
@@ -100,6 +112,24 @@ def test_plane_of_a_stack(tmp_path: Path) -> None:
     path = write(tmp_path, "stack.ome.tif", samples()["stack.ome.tif"])
     tile = next(tiles(path, size=100, overlap=0, plane=2))
     assert torch.equal(tile.pixels, load(path, plane=2).pixels)
+
+
+@pytest.mark.parametrize("extra", ["unassalpha", "assocalpha"])
+def test_transparent_file_over_the_limit_is_walked(extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ground that bands give is that of the whole plane, up to the rounding of its sums."""
+    y, x = np.mgrid[:60, :90]
+    alpha = (np.hypot(y - 25, x - 50) * 6).clip(0, 255).astype(np.uint16)
+    rgba = np.dstack([rgb16() // 2, 65535 - alpha * 257])
+    path = write(
+        tmp_path, "a.tif", tiff_bytes(rgba, photometric="rgb", extrasamples=[extra], rowsperstrip=4, compression="zlib")
+    )
+    whole = load(path).pixels
+    monkeypatch.setattr(tiff, "_bands", lambda page: ((top, min(7, 60 - top)) for top in range(0, 60, 7)))
+    with open_image(path, max_pixels=1000) as file:
+        for tile in tiles(file, size=25, overlap=3):
+            h, w = tile.pixels.shape[1:]
+            expected = whole[:, tile.top : tile.top + h, tile.left : tile.left + w]
+            torch.testing.assert_close(tile.pixels, expected, rtol=0, atol=1e-6)
 
 
 def test_wrong_arguments() -> None:

@@ -169,6 +169,46 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["folder.png"]
 
 
+def test_tags_survive_from_tiff_to_tiff(tmp_path: Path) -> None:
+    """Also beside a pixel size that needs a line of its own in the description, twice over."""
+    tags = {271: "Maker", 272: "Model X", 315: "Ann", 33432: "© Ann"}
+    tifffile.imwrite(
+        tmp_path / "a.tif", rgb16(), photometric="rgb", metadata=None, datetime="2026:01:02 03:04:05",
+        description="specimen 7", extratags=[(tag, 2, 0, text.encode(), True) for tag, text in tags.items()],
+    )  # fmt: skip
+    image = load(tmp_path / "a.tif")
+    image = Image(image.pixels, 16, 25.4e-6, None, image.metadata)
+    for name in ("b.tif", "c.tif"):
+        save(image, tmp_path / name)
+        image = load(tmp_path / name)
+        assert image.pixel_size == pytest.approx(25.4e-6)
+        found = [image.metadata[key] for key in ("make", "model", "artist", "copyright", "date_time", "description")]
+        assert found == ["Maker", "Model X", "Ann", "© Ann", "2026:01:02 03:04:05", "specimen 7"]
+
+
+def test_links_and_permissions_stay(tmp_path: Path) -> None:
+    save(rgb8(), tmp_path / "real.png")
+    (tmp_path / "real.png").chmod(0o640)
+    (tmp_path / "link.png").symlink_to("real.png")
+    save(grey8(), tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink() and load(tmp_path / "real.png").channels == 1
+    assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    with pytest.raises(WriteError, match="expected .*, got .*; "):
+        save(grey8(), tmp_path / "circle.png")
+
+
+def test_what_jpeg_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="65500 pixels for JPEG"):
+        save(np.zeros((2, 65501), np.uint8), tmp_path / "wide.jpg")
+    exif = PilImage.Exif()
+    exif[0x010E] = "x" * 70000
+    source = Image(as_image(rgb8()).pixels, 8, None, None, {"exif": exif.tobytes()})
+    with pytest.raises(WriteError, match="bytes of EXIF"):
+        save(source, tmp_path / "a.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_arguments(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="quality"):
         save(rgb8(), tmp_path / "a.jpg", quality=0)

@@ -217,8 +217,33 @@ def _text(planes: Planes, ink: Ink, strokes: Runs, depth: int, bars: list[Box], 
                 if _is_drawn(window, ink, mask, numbered, line, depth, 3 if bars else 5):
                     whole = _extended(line, away <= 0.45)
                     box = Box(whole.top + y0, whole.left + x0, whole.height, whole.width)
+                    base = y0 + line.box.top + line.box.height
+                    box = _with_neighbours(planes, ink, box, base, line.height)
                     _add(lines, Line(box, line.count, line.height, ()))
     return lines
+
+
+def _with_neighbours(planes: Planes, ink: Ink, box: Box, base: int, h: int) -> Box:
+    """The box with the glyphs to its left and right that share the line's ink, height and base, up to two words off."""
+    first, last = max(0, base - h - h // 4), min(planes.shape[1], base + 2)
+    away = distance(planes[:, first:last], ink.colour)
+    numbered, _ = ndimage.label(away <= 0.3, np.ones((3, 3), int))
+    glyphs: list[tuple[int, int]] = []
+    for k, place in enumerate(ndimage.find_objects(numbered)):
+        rows, columns = place
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        like = 0.6 * h <= tall <= 1.1 * h + 1 and abs(first + rows.stop - base) <= 1 and wide <= 2 * tall
+        # A glyph has a core of the ink itself; what is merely bright has not.
+        if like and rows.start > 0 and (away[place][numbered[place] == k + 1] <= ink.tolerance).mean() >= 0.3:
+            glyphs.append((columns.start, columns.stop))
+    left, right = box.left, box.left + box.width
+    for start, stop in sorted(glyphs):
+        if start >= left and right < stop and start - right <= 3 * h:
+            right = stop
+    for start, stop in sorted(glyphs, reverse=True):
+        if start < left and left - stop <= 3 * h:
+            left = start
+    return Box(box.top, left, box.height, right - left)
 
 
 def _extended(line: Line, mask: Flags) -> Box:
@@ -262,6 +287,8 @@ def _is_drawn(
     window: Planes, ink: Ink, mask: Flags, numbered: NDArray[np.int32], line: Line, depth: int, least: int
 ) -> bool:
     """Joint evidence that a line of letter-like components was drawn, not recorded."""
+    if line.count >= LEAST_LETTERS and not line.has_letters():
+        return False
     box = grown(line.box, max(1, line.height // 4), *mask.shape)
     inner = numbered[box.slices]
     own = np.isin(inner, line.components)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 
 from kukkiri.errors import ReadError, SizeError, one_line
+from kukkiri.images.guard import explained
 from kukkiri.images.masks import Box
 
-# One side of a picture, and the pixels that are decoded in one piece unless the caller allows more.
+# What is decoded in one piece unless the caller allows more: pixels, and bytes as single precision.
 MAX_PIXELS = 2**28
-# Up to this size a picture costs too little memory to doubt what its header says.
-HARMLESS_PIXELS = 2**24
+MAX_BYTES = 2**31
+# Up to this size (pixels times channels) a picture costs too little memory to doubt what its header says: a blank scan
+# compresses a thousand times, and is a picture all the same.
+HARMLESS_SAMPLES = 2**26
+# Beyond it, bytes at the file's own depth that one byte of the file may stand for. Photographs stay below 100, nearly
+# empty scans below 200; what goes beyond is flat, lying, or a decompression bomb.
+MAX_EXPANSION = 200
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,10 @@ class Header:
         return self.height * self.width
 
 
+# Pixels (C, H, W), with notes and metadata that only decoding could tell.
+Decoded: TypeAlias = tuple[Tensor, tuple[str, ...], Mapping[str, Any]]
+
+
 class Decoder(ABC):
     """One open file.
 
@@ -60,8 +71,6 @@ class Decoder(ABC):
     """
 
     format: str = ""
-    # Pixels that one byte of such a file can stand for at the very most; a smaller file is lying or a bomb.
-    pixels_per_byte: float = 4096.0
     # Whether a part can be decoded without the rest.
     in_parts = False
 
@@ -69,6 +78,8 @@ class Decoder(ABC):
         self.path = path
         self.file_size = path.stat().st_size
         self._whole: tuple[int, Tensor] | None = None
+        # Threads may share a file: whoever moves its handle or changes what is kept holds this.
+        self._lock = threading.RLock()
 
     @property
     @abstractmethod
@@ -80,16 +91,18 @@ class Decoder(ABC):
         """What the file says of one plane."""
 
     @abstractmethod
-    def read(self, plane: int) -> tuple[Tensor, tuple[str, ...], Mapping[str, Any]]:
+    def read(self, plane: int) -> Decoded:
         """Pixels (C, H, W) of a whole plane, with notes and metadata that only decoding could tell."""
 
     def read_region(self, plane: int, box: Box, max_pixels: int | None) -> Tensor:
         """Pixels (C, h, w) of a part of a plane; formats without tiles decode the whole once and keep it."""
-        if self._whole is None or self._whole[0] != plane:
-            self._whole = None  # let go of the old plane first
-            self.check_size(self.header(plane), max_pixels)
-            self._whole = (plane, self.read(plane)[0])
-        return self._whole[1][:, *box.slices].clone()
+        with self._lock:
+            if self._whole is None or self._whole[0] != plane:
+                self._whole = None  # let go of the old plane first
+                self.check_size(self.header(plane), max_pixels)
+                self._whole = (plane, self.read(plane)[0])
+            whole = self._whole[1]
+        return whole[:, *box.slices].clone()
 
     def close(self) -> None:
         """Let go of the file and of what was decoded."""
@@ -104,22 +117,28 @@ class Decoder(ABC):
             With the way out: tiles, or a larger `max_pixels`.
         """
         limit = MAX_PIXELS if max_pixels is None else max_pixels
-        if header.pixels <= min(limit, HARMLESS_PIXELS):
-            return
         size = f"{one_line(self.path)} with {header.width}×{header.height}"
+        samples = header.pixels * header.channels
+        way = (
+            "go through it tile by tile (kukkiri.images.tiles.tiles takes the path), or raise max_pixels"
+            if self.in_parts
+            else "raise max_pixels, or convert it to a tiled TIFF, which can be measured tile by tile"
+        )
         if header.pixels > limit:
-            raise SizeError(
-                expected=f"a picture of at most {limit} pixels in one piece",
-                got=size,
-                fix="go through it tile by tile (kukkiri.images.tiles.tiles takes the path), or raise max_pixels"
-                if self.in_parts
-                else "raise max_pixels, or convert it to a tiled TIFF, which can be measured tile by tile",
-            )
-        if max_pixels is None and header.pixels > max(HARMLESS_PIXELS, self.file_size * self.pixels_per_byte):
+            raise SizeError(expected=f"a picture of at most {limit} pixels in one piece", got=size, fix=way)
+        if max_pixels is not None or samples <= HARMLESS_SAMPLES:
+            return
+        if samples * header.bit_depth / 8 > self.file_size * MAX_EXPANSION:
             raise SizeError(
                 expected=f"a header that fits the {self.file_size} bytes of the file",
                 got=size,
-                fix="it is damaged or a decompression bomb; if you trust it, give max_pixels yourself",
+                fix="it is flat, damaged or a decompression bomb; if you trust it, give max_pixels yourself",
+            )
+        if samples * 4 > MAX_BYTES:
+            raise SizeError(
+                expected=f"a picture of at most {MAX_BYTES} bytes in one piece, 4 a pixel and channel",
+                got=f"{size}, {header.channels} channels",
+                fix=way,
             )
 
     def check_plane(self, plane: int) -> None:
@@ -130,6 +149,32 @@ class Decoder(ABC):
                 got=f"plane {plane} of {one_line(self.path)}",
                 fix="ask open_image(path).planes how many there are",
             )
+
+
+class SinglePlaneDecoder(Decoder):
+    """A file of one picture, whose header is known once it is open. Threads take turns in decoding it."""
+
+    _header: Header
+
+    @property
+    def planes(self) -> int:
+        """Always 1."""
+        return 1
+
+    def header(self, plane: int) -> Header:
+        """What the file says."""
+        self.check_plane(plane)
+        return self._header
+
+    def read(self, plane: int) -> Decoded:
+        """Decode it."""
+        self.check_plane(plane)
+        with self._lock, explained(self.path, self.format):
+            return self._decode()
+
+    @abstractmethod
+    def _decode(self) -> Decoded:
+        """Pixels, notes and metadata; any exception becomes a `ReadError`."""
 
 
 def check_sides(width: int, height: int, path: Path | None) -> None:

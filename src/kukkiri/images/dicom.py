@@ -32,7 +32,6 @@ class DicomDecoder(Decoder):
     """A DICOM file with pixels."""
 
     format = "DICOM"
-    pixels_per_byte = 4096.0
 
     def __init__(self, path: Path) -> None:
         try:
@@ -112,10 +111,8 @@ class DicomDecoder(Decoder):
                 # Values beyond the stored bits are rubbish in unused bits, or a wrong header.
                 array = np.clip(array, min(low, high), max(low, high))
             pixels, notes, metadata = to_pixels(
-                array, Encoding("rgb" if array.shape[2] == 3 else "grey", "", low, high)
+                array, Encoding("rgb" if array.shape[2] == 3 else "grey", "", low, high, self._inverted)
             )
-            if low is None and self._inverted:
-                pixels = 1 - pixels
         return pixels, notes, metadata
 
 

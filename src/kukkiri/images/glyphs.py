@@ -12,6 +12,8 @@ from kukkiri.images.masks import Box
 from kukkiri.images.recorded import Flags
 
 LEAST_HEIGHT = 5  # px; below, letters cannot be told from specks
+PICKETS = 0.9  # share of equal boxes at one pitch in a line; letters have less
+POSTS = 0.7  # share of full rectangles in a line; of letters only I, l and dashes are
 MOST_COMPONENTS = 1500  # more are noise or a printed page
 
 
@@ -21,6 +23,8 @@ class Line:
 
     `box` holds all of them, `height` is that of the tallest, px. `even` is the share of letters that have one of the
     two commonest heights (capitals and digits, small letters), `close` the share of gaps under half a height.
+    `alike` is the share of letters with the commonest box and pitch: nearly 1 for pickets and marks of a ruler,
+    `solid` the share that fill their boxes: posts of whatever width.
     """
 
     box: Box
@@ -29,6 +33,12 @@ class Line:
     components: tuple[int, ...]
     even: float = 1.0
     close: float = 1.0
+    alike: float = 0.0
+    solid: float = 0.0
+
+    def has_letters(self) -> bool:
+        """Whether the shapes vary as letters do."""
+        return self.alike < PICKETS and self.solid < POSTS
 
 
 def find_lines(
@@ -90,8 +100,18 @@ def find_lines(
             between = left[chosen[1:]] - right[chosen[:-1]]
             close = float((between <= 0.5 * h[part].max()).mean())
             numbers = tuple(int(k) + 1 for k in chosen)
-            lines.append(Line(box, len(part), int(h[part].max()), numbers, _evenness(h[part]), close))
+            alike = _likeness(np.stack([tall[chosen], wide[chosen]], 1), left[chosen])
+            solid = float((areas[chosen] >= 0.9 * tall[chosen] * wide[chosen]).mean())
+            lines.append(Line(box, len(part), int(h[part].max()), numbers, _evenness(h[part]), close, alike, solid))
     return lines, numbered
+
+
+def _likeness(sizes: NDArray[np.intp], left: NDArray[np.intp]) -> float:
+    """Share of letters whose height and width, and whose distance to the next, are the middle ones or nearly so."""
+    pitch = np.diff(left)
+    same = (np.abs(sizes - np.median(sizes, axis=0)) <= 1 + 0.05 * sizes).all(1)
+    spaced = np.abs(pitch - np.median(pitch)) <= 1 + 0.05 * pitch
+    return float(min(same.mean(), spaced.mean()))
 
 
 def _evenness(heights: NDArray[np.intp]) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from kukkiri.images.recorded import LEVEL, Flags, Planes, distance, natural_share
 
@@ -315,6 +316,23 @@ def ink_mask(planes: Planes, strip: Strip) -> Flags:
         if same.mean() > 0.25:
             mask &= ~same
     return mask
+
+
+def ink_is_exact(planes: Planes, strip: Strip, ink: Flags) -> bool:
+    """Whether ink (h, w) is of a few exact levels where strokes are thick enough to show them.
+
+    Things in front of a blown background have shades and grain of their own.
+    """
+    core = ndimage.binary_erosion(ink, np.ones((3, 3), bool))
+    core[:4] = False  # compressed strips start a little early: that is the picture
+    if np.count_nonzero(core) < max(40, 0.1 * np.count_nonzero(ink)):
+        return True  # thin strokes: nothing to tell
+    samples = planes[:, core]
+    levels = common_levels(samples, 0.1)
+    if len(levels) == 0:
+        return False
+    away = np.minimum.reduce([distance(samples, level) for level in levels])
+    return bool((away <= strip.tolerance).mean() >= 0.8)
 
 
 def view_from(planes: Planes, side: str) -> Planes:

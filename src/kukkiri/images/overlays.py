@@ -22,6 +22,7 @@ from kukkiri.images.info_bars import (
     border_is_flat,
     edge_is_picture,
     find_strip,
+    ink_is_exact,
     ink_mask,
     is_constant_above,
     view_from,
@@ -152,14 +153,14 @@ def _thickness(view: Planes, side: str, exact: float, metadata: Mapping[str, Any
     if not max(8, 0.015 * height) <= thickness <= LARGEST_SHARE * height - 1:
         return 0
     ink = ink_mask(view[:, strip.start :], strip)
-    if not 0.0005 < ink.mean() < 0.5:
+    if not 0.0005 < ink.mean() < 0.5 or not ink_is_exact(view[:, strip.start :], strip, ink):
         return 0
     letters = ink.T if side in ("left", "right") else ink[::-1] if side == "top" else ink
     if side == "left":
         letters = letters[:, ::-1]
     tallest = letters.shape[1] // 3 if side in ("left", "right") else int(0.9 * thickness)
     lines, _ = find_lines(np.ascontiguousarray(letters), most_height=tallest)
-    count = sum(line.count for line in lines)
+    count = sum(line.count for line in lines if line.has_letters())
     if count < (4 if side == "bottom" else 6):
         return 0
     rest = view[:, : strip.start]

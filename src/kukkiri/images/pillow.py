@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from kukkiri.errors import InputError
-from kukkiri.images.decoder import Decoder, Header, check_sides
+from kukkiri.errors import InputError, ReadError, one_line
+from kukkiri.images.decoder import Decoded, Header, SinglePlaneDecoder, check_sides
 from kukkiri.images.guard import explained
 from kukkiri.images.image import Image
 from kukkiri.images.orientation import find_orientation, orient
@@ -30,10 +28,6 @@ PLUGINS = {
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
 }
-# Pixels that a byte can stand for: a flat JPEG block of 64 px takes 2 bits in a baseline file and less than half of
-# that in a progressive one, a GIF code of 12 bits at most 4096 px; AVIF and WebP can shrink flat areas without limit.
-PIXELS_PER_BYTE = {"JPEG": 1024.0, "GIF": 4096.0, "BMP": 1024.0}
-
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -168,13 +162,12 @@ def _pixel_size(pil: Any) -> float | None:
     return size
 
 
-class PillowDecoder(Decoder):
+class PillowDecoder(SinglePlaneDecoder):
     """A JPEG, WebP, BMP, GIF or AVIF file; of a moving picture the first frame."""
 
     def __init__(self, path: Path, kind: str, max_pixels: int | None = None) -> None:
         super().__init__(path)
         self.format = kind
-        self.pixels_per_byte = PIXELS_PER_BYTE.get(kind, 65536.0)
         if kind == "WebP":
             _check_webp_sides(self, max_pixels)
         with explained(path, kind):
@@ -189,37 +182,57 @@ class PillowDecoder(Decoder):
         frames = getattr(self._pil, "n_frames", 1) if kind == "WebP" else 1
         if (kind == "GIF" and self._pil.is_animated) or frames > 1:
             notes.append("moving picture: the first frame")
-        bits = 1 if self._pil.mode == "1" else 8
+        # Pillow squeezes AVIF of 10 and 12 bits into 8: those are decoded elsewhere.
+        self._deep = avif_depth(path) if kind == "AVIF" else 0
+        self._deep = self._deep if self._deep > 8 else 0
+        bits = 1 if self._pil.mode == "1" else 16 if self._deep else 8
         channels = 1 if is_grey_palette(self._pil) else 3
         self._header = Header(channels, height, width, bits, pixel_size, metadata, tuple(notes))
 
-    @property
-    def planes(self) -> int:
-        """Always 1."""
-        return 1
-
-    def header(self, plane: int) -> Header:
-        """What the file says."""
-        self.check_plane(plane)
-        return self._header
-
-    def read(self, plane: int) -> tuple[Tensor, tuple[str, ...], Mapping[str, Any]]:
-        """Decode it."""
-        self.check_plane(plane)
-        with explained(self.path, self.format):
-            if self._pil.fp is None and self._pil._im is None:  # closed after an earlier failure
-                self._pil = _plugin(self.format)(str(self.path))
+    def _decode(self) -> Decoded:
+        if self._pil.fp is None and self._pil._im is None:  # closed after an earlier failure
+            self._pil = _plugin(self.format)(str(self.path))
+        if self._deep:
+            array, encoding = self._deep_samples()
+        else:
             self._pil.load()
             array, encoding, _ = samples(self._pil)
-            pixels, notes, metadata = to_pixels(array, encoding)
-            if self._orientation > 1:
-                pixels = orient(pixels, self._orientation)
+        pixels, notes, metadata = to_pixels(array, encoding)
+        if self._orientation > 1:
+            pixels = orient(pixels, self._orientation)
         return pixels, notes, metadata
+
+    def _deep_samples(self) -> tuple[NDArray[Any], Encoding]:
+        """Samples of an AVIF file of more than 8 bits."""
+        import imagecodecs
+
+        if not imagecodecs.AVIF.available:
+            raise ReadError(
+                expected="imagecodecs with AVIF, for more than 8 bits",
+                got=f"{one_line(self.path)} with {self._deep} bits, and imagecodecs without it",
+                fix="install imagecodecs from its wheel, or convert the picture to PNG",
+            )
+        array = np.asarray(imagecodecs.avif_decode(self.path.read_bytes(), index=0))
+        array = array if array.ndim == 3 else array[:, :, None]
+        alpha = "straight" if array.shape[2] in (2, 4) else ""
+        if array.shape[2] < 3 <= self._header.channels:  # Pillow calls a monochrome file RGB
+            array = array[:, :, [0, 0, 0, 1][: 4 if alpha else 3]]
+        return array, Encoding("rgb", alpha, 0, 2.0**self._deep - 1)
 
     def close(self) -> None:
         """Let go of the file."""
         super().close()
         self._pil.close()
+
+
+def avif_depth(path: Path) -> int:
+    """Bits a channel of an AVIF file by its codec configuration (av1C); 8 if there is none."""
+    with path.open("rb") as file:
+        head = file.read(2**16)
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    # high_bitdepth, twelve_bit
+    return (12 if flags & 0x20 else 10) if flags & 0x40 else 8
 
 
 def _check_webp_sides(decoder: PillowDecoder, max_pixels: int | None) -> None:

@@ -3,9 +3,9 @@
 A resolution (dots per inch or centimetre) counts as a pixel size unless it looks like a print setting: photo software
 writes 72, 96 or 300 dpi into everything. The rule: a whole number of dots per inch up to 2400, or of dots per
 centimetre up to 999, is a print setting (2400 dpi is a pixel of 10.6 µm; microscopes are finer than that). So are
-the usual settings give or take 0.1 % (72 dpi, rounded to 28.34 dots per centimetre), and anything coarser than 10 dots
-per inch. A picture whose pixels are not square has no one pixel size and gets the mean
-if the sides differ by less than 1 %, else none.
+the usual settings give or take 0.1 % (72 dpi, rounded to 28.34 dots per centimetre), and anything coarser than 600 dots
+per inch (42 µm), a scanner's or printer's setting, odd as it may be; makers' own notes may say coarser ones. A picture
+whose pixels are not square has no one pixel size and gets the mean if the sides differ by less than 1 %, else none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import re
 INCH = 0.0254
 # Marks a pixel size that Kukkiri wrote itself, where the format's own field cannot hold it.
 COMMENT = "kukkiri pixel size"
+# A resolution below this is no pixel size, dots per inch.
+COARSEST = 600
 # Dots per inch that screens, printers and cameras are set to.
 USUAL = (72, 75, 90, 96, 100, 120, 144, 150, 180, 200, 220, 240, 254, 300, 350, 360, 400, 600, 720, 1200, 1440, 2400)
 
@@ -63,12 +65,17 @@ def is_print_setting(per_metre: float) -> bool:
     whole_inch = per_inch <= 2400 and abs(per_inch - round(per_inch)) <= 0.014
     whole_centimetre = per_centimetre <= 999 and abs(per_centimetre - round(per_centimetre)) <= 1e-6
     usual = any(abs(per_inch - dpi) <= 1e-3 * dpi for dpi in USUAL)
-    return per_inch < 10 or whole_inch or whole_centimetre or usual
+    return per_inch < COARSEST or whole_inch or whole_centimetre or usual
 
 
 def to_comment(pixel_size: float) -> str:
     """A pixel size as text for a comment."""
     return f"{COMMENT}: {pixel_size!r} m"
+
+
+def without_comment(text: str) -> str:
+    """A text without what `to_comment` wrote into it."""
+    return re.sub(r"\s*" + COMMENT + r": [0-9.e+-]{1,32} m", "", text)
 
 
 def from_comment(text: str | bytes) -> float | None:

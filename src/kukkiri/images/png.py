@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from kukkiri.errors import ReadError, one_line
-from kukkiri.images.decoder import Decoder, Header, check_sides
+from kukkiri.images.decoder import Decoded, Header, SinglePlaneDecoder, check_sides
 from kukkiri.images.guard import explained
 from kukkiri.images.orientation import find_orientation, orient
 from kukkiri.images.pixel_size import from_comment, from_resolution
@@ -26,12 +24,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
-class PngDecoder(Decoder):
+class PngDecoder(SinglePlaneDecoder):
     """A PNG file; of an animated one the first picture."""
 
     format = "PNG"
-    # Deflate makes at most 1032 bytes out of one, and a pixel takes at least one bit.
-    pixels_per_byte = 1032.0 * 8
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -91,38 +87,25 @@ class PngDecoder(Decoder):
                 parts.append(file.read(length))
         return b"".join(parts)
 
-    @property
-    def planes(self) -> int:
-        """Always 1."""
-        return 1
-
-    def header(self, plane: int) -> Header:
-        """What the file says."""
-        self.check_plane(plane)
-        return self._header
-
-    def read(self, plane: int) -> tuple[Tensor, tuple[str, ...], Mapping[str, Any]]:
-        """Decode it."""
+    def _decode(self) -> Decoded:
         import imagecodecs
 
-        self.check_plane(plane)
-        with explained(self.path, "PNG"):
-            array = imagecodecs.png_decode(self._pixel_stream())
-            array = array if array.ndim == 3 else array[:, :, None]
-            stored = (
-                (self._header.width, self._header.height)
-                if self._orientation >= 5
-                else (self._header.height, self._header.width)
-            )
-            if array.shape[:2] != stored:
-                raise ValueError(f"header says {stored}, decoded {array.shape[:2]}")
-            colours = array.shape[2] - (array.shape[2] in (2, 4))
-            has_alpha = array.shape[2] in (2, 4)
-            if self._encoding.colour == "grey" and colours == 3:  # a palette of greys
-                array = array[:, :, [0, 3]] if has_alpha else array[:, :, :1]
-            pixels, notes, metadata = to_pixels(np.ascontiguousarray(array), self._encoding)
-            if self._orientation > 1:
-                pixels = orient(pixels, self._orientation)
+        array = imagecodecs.png_decode(self._pixel_stream())
+        array = array if array.ndim == 3 else array[:, :, None]
+        stored = (
+            (self._header.width, self._header.height)
+            if self._orientation >= 5
+            else (self._header.height, self._header.width)
+        )
+        if array.shape[:2] != stored:
+            raise ValueError(f"header says {stored}, decoded {array.shape[:2]}")
+        colours = array.shape[2] - (array.shape[2] in (2, 4))
+        has_alpha = array.shape[2] in (2, 4)
+        if self._encoding.colour == "grey" and colours == 3:  # a palette of greys
+            array = array[:, :, [0, 3]] if has_alpha else array[:, :, :1]
+        pixels, notes, metadata = to_pixels(np.ascontiguousarray(array), self._encoding)
+        if self._orientation > 1:
+            pixels = orient(pixels, self._orientation)
         return pixels, notes, metadata
 
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from kukkiri.errors import missing_extra
-from kukkiri.images.decoder import Decoder, Header, check_sides
+from kukkiri.images.decoder import Decoded, Header, SinglePlaneDecoder, check_sides
 from kukkiri.images.guard import explained
 from kukkiri.images.samples import Encoding, to_pixels
 
 
-class RawDecoder(Decoder):
+class RawDecoder(SinglePlaneDecoder):
     """A camera RAW file, demosaicked."""
 
     format = "RAW"
-    # Lossy compressed RAW still takes a bit or two a pixel; thumbnails do not count.
-    pixels_per_byte = 64.0
 
     def __init__(self, path: Path) -> None:
         try:
@@ -48,30 +44,17 @@ class RawDecoder(Decoder):
             notes.append("turned upright as the camera says")
         self._header = Header(channels, height, width, 16, None, metadata, tuple(notes))
 
-    @property
-    def planes(self) -> int:
-        """Always 1."""
-        return 1
-
-    def header(self, plane: int) -> Header:
-        """What the file says."""
-        self.check_plane(plane)
-        return self._header
-
-    def read(self, plane: int) -> tuple[Tensor, tuple[str, ...], Mapping[str, Any]]:
-        """Develop it."""
-        self.check_plane(plane)
-        with explained(self.path, "camera RAW"):
-            # adjust_maximum_thr=0: white is the camera's white level, not the brightest pixel of this picture.
-            array = self._raw.postprocess(
-                gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True, adjust_maximum_thr=0
-            )
-            array = np.asarray(array)[:, :, : self._header.channels]
-            if array.shape[:2] != (self._header.height, self._header.width):
-                raise ValueError(f"developed to {array.shape[1]}×{array.shape[0]}, not as the header says")
-            colour = "rgb" if array.shape[2] == 3 else "grey"
-            pixels, notes, metadata = to_pixels(array, Encoding(colour, "", 0, 65535))
-            metadata["white_balance"] = tuple(float(v) for v in self._raw.camera_whitebalance)
+    def _decode(self) -> Decoded:
+        # adjust_maximum_thr=0: white is the camera's white level, not the brightest pixel of this picture.
+        array = self._raw.postprocess(
+            gamma=(1, 1), no_auto_bright=True, output_bps=16, use_camera_wb=True, adjust_maximum_thr=0
+        )
+        array = np.asarray(array)[:, :, : self._header.channels]
+        if array.shape[:2] != (self._header.height, self._header.width):
+            raise ValueError(f"developed to {array.shape[1]}×{array.shape[0]}, not as the header says")
+        colour = "rgb" if array.shape[2] == 3 else "grey"
+        pixels, notes, metadata = to_pixels(array, Encoding(colour, "", 0, 65535))
+        metadata["white_balance"] = tuple(float(v) for v in self._raw.camera_whitebalance)
         return pixels, notes, metadata
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ labels              of such a plane, as 'Z=3 C=0', if the file tells
 alpha               how transparency was composited
 maker               dict of the instrument's own settings (FEI, Zeiss, Olympus, DICOM)
 info_bar_rows       rows of the info bar at the bottom, if the maker's metadata tell (FEI)
-ome, imagej         dict: order and sizes of the axes, names of the channels
-make, model, …      of the camera, from TIFF tags; also software, date_time, artist
+ome, imagej         dict: sizes of the axes; of OME also their order and the names of the channels
+make, model, …      of the camera, from TIFF tags; also software, date_time, artist, copyright, description
 significant_bits    of a PNG file (sBIT), only recorded: values are scaled by the depth of the file
 rescale             slope and intercept of a DICOM file
 white_balance       multipliers that a camera RAW file was developed with
@@ -50,8 +50,8 @@ def load(path: str | os.PathLike[str], plane: int = 0, *, max_pixels: int | None
     plane : int
         Which picture of a file that holds more than one.
     max_pixels : int, optional
-        The most pixels to decode in one piece; 2²⁸ unless given. Giving it also waives the check whether the
-        claimed size fits the size of the file.
+        The most pixels to decode in one piece; unless given 2²⁸, and 2 GiB as single precision. Giving it also waives
+        the check whether the claimed size fits the size of the file.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _decoder(path: Path, kind: str, max_pixels: int | None) -> Decoder:
     if kind == "TIFF":
         from kukkiri.images.tiff import TiffDecoder
 
-        return TiffDecoder(path)
+        return TiffDecoder(path, max_pixels)
     if kind == "RAW":
         from kukkiri.images.raw import RawDecoder
 

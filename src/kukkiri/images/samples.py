@@ -5,8 +5,10 @@ The rules, each recorded in the notes of the picture where it changes anything:
 * Unsigned integers up to 16 bits are divided by the full range of the file's own depth (8 bits: 255, 12: 4095,
   16: 65535), whatever part of it is used.
 * Signed integers up to 16 bits are shifted by half of their range first: the type's minimum is 0, its maximum 1.
-* Floats in [0, 1] stay as they are. Floats outside, and integers of 32 or 64 bits (which hold counts, not grey
-  levels), are scaled by the minimum and the maximum of the plane.
+* Floats in [0, 1] stay as they are, give or take rounding of 1e-4. Other floats from 0 to at most 255 are divided by
+  255, those to at most 65535 by 65535, so that the pictures of a series stay comparable. What passes 1 or 255 by less
+  than a factor of 2 is no such scale but an overshoot: such floats, negative and larger ones, and integers of 32 or
+  64 bits (which hold counts, not grey levels) are scaled by the minimum and the maximum of the plane.
 * NaN and infinity are errors: no value for them would be true.
 * CMYK becomes RGB by (1 − C)(1 − K), …; the embedded profile is not applied. CIE L*a*b* becomes sRGB with its own
   white as white. RGB stays in the file's own space, whatever its profile.
@@ -15,7 +17,7 @@ The rules, each recorded in the notes of the picture where it changes anything:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from torch import Tensor
 
 from kukkiri.errors import ReadError
 from kukkiri.images.colour import composite_alpha
+
+# How far rounding may carry floats beyond 0 and 1: as much as arrays are allowed.
+TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,15 @@ class Encoding:
         Whether the last sample is alpha.
     low, high : float or None
         The values that stand for black and white; None: found in the plane.
+    inverted : bool
+        Whether white is the smaller one where they are found in the plane.
     """
 
     colour: str = "grey"
     alpha: str = ""
     low: float | None = 0.0
     high: float | None = 255.0
+    inverted: bool = False
 
     @property
     def channels(self) -> int:
@@ -85,13 +93,29 @@ def finite_range(array: NDArray[Any]) -> tuple[float, float]:
 
 def black_and_white(low: float, high: float, *, inverted: bool, integer: bool) -> tuple[float, float, str | None]:
     """The values that stand for 0 and 1 where the type does not say it, and a note of what was done."""
-    if not integer and low >= 0 and high <= 1:
+    top = None if integer else usual_top(low, high)
+    if top == 1:
         return (1.0, 0.0, None) if inverted else (0.0, 1.0, None)
-    kind = "integer" if integer else "float"
-    note = f"{kind} values {low:g}…{high:g} scaled to 0…1"
+    if top is not None:
+        note = f"float values {low:g}…{high:g} taken as 0…{top:g}"
+        low, high = 0.0, top
+    else:
+        note = f"{'integer' if integer else 'float'} values {low:g}…{high:g} scaled to 0…1"
     if high == low:
         high = low + (abs(low) or 1.0)  # a plane of one value becomes black
     return (high, low, note) if inverted else (low, high, note)
+
+
+def usual_top(low: float, high: float) -> float | None:
+    """1, 255 or 65535 if floats are likely to be on that scale, else None.
+
+    A plane that passes a scale's end by less than a factor of 2 has overshot it rather than being on the next one.
+    """
+    if low < -TOLERANCE:
+        return None
+    if high <= 1 + TOLERANCE:
+        return 1.0
+    return next((top for below, top in ((1.0, 255.0), (255.0, 65535.0)) if 2 * below < high <= top), None)
 
 
 def scaled(array: NDArray[Any], low: float, high: float) -> Tensor:
@@ -108,10 +132,38 @@ def scaled(array: NDArray[Any], low: float, high: float) -> Tensor:
         pixels = torch.from_numpy(np.array(planes, np.float32, order="C"))
     if low:
         pixels -= low
+    if array.dtype.kind == "f":
+        return pixels.div_(high - low).clamp_(0, 1)
     return pixels if high - low == 1 else pixels.div_(high - low)
 
 
-def to_pixels(array: NDArray[Any], encoding: Encoding) -> tuple[Tensor, tuple[str, ...], dict[str, Any]]:
+def split(array: NDArray[Any], encoding: Encoding) -> tuple[Tensor, Tensor | None]:
+    """Straight colour (1 or 3, H, W) and alpha (1, H, W) if there is one, from samples of known black and white."""
+    low, high = encoding.low or 0.0, 1.0 if encoding.high is None else encoding.high
+    pixels = scaled(array, low, high)
+    if not encoding.alpha:
+        return to_rgb(pixels, encoding), None
+    alpha = scaled(array[:, :, -1:], *alpha_range(array[:, :, -1:], low, high))
+    colour = to_rgb(pixels[:-1], encoding)
+    if encoding.alpha == "premultiplied" and not bool((alpha >= 1).all()):
+        colour = (colour / alpha.clamp_min(1e-6)).clamp_(0, 1)
+    return colour, alpha
+
+
+def edge_sums(colour: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """What `composite_alpha` takes the mean over: weighted colour (C, H, W) and weights (1, H, W).
+
+    Pixels count if they are covered and touch one that is not, or the border.
+    """
+    covered = alpha > 0
+    padded = torch.nn.functional.pad((~covered).to(colour.dtype)[None], (1, 1, 1, 1), value=1.0)
+    weights = alpha * (covered & (torch.nn.functional.max_pool2d(padded, 3, stride=1)[0] > 0))
+    return colour * weights, weights
+
+
+def to_pixels(
+    array: NDArray[Any], encoding: Encoding, *, ground: Tensor | None = None
+) -> tuple[Tensor, tuple[str, ...], dict[str, Any]]:
     """Pixels (1 or 3, H, W) in [0, 1] from samples (H, W, S), with notes and metadata.
 
     Parameters
@@ -119,26 +171,26 @@ def to_pixels(array: NDArray[Any], encoding: Encoding) -> tuple[Tensor, tuple[st
     array : ndarray, (H, W, S)
     encoding : Encoding
         Of a whole plane; `low` and `high` may be None.
+    ground : Tensor, (1 or 3,), optional
+        The colour that transparency is laid on, for parts of a plane; else it is found in `array`.
     """
     notes: list[str] = []
     metadata: dict[str, Any] = {}
     low, high = encoding.low, encoding.high
     if low is None or high is None:
         colour = array[:, :, :-1] if encoding.alpha else array
-        low, high, note = black_and_white(*finite_range(colour), inverted=False, integer=array.dtype.kind in "iu")
+        low, high, note = black_and_white(
+            *finite_range(colour), inverted=encoding.inverted, integer=array.dtype.kind in "iu"
+        )
         if note:
             notes.append(note)
-    pixels = scaled(array, low, high)
-    alpha = None
-    if encoding.alpha:
-        pixels, alpha = pixels[:-1], scaled(array[:, :, -1:], *alpha_range(array.dtype, low, high))
-    pixels = to_rgb(pixels, encoding)
+    pixels, alpha = split(array, replace(encoding, low=low, high=high))
     if alpha is not None:
-        if bool((alpha >= 1).all()):
+        if ground is not None:
+            pixels = (pixels * alpha + ground[:, None, None] * (1 - alpha)).clamp_(0, 1)
+        elif bool((alpha >= 1).all()):
             notes.append("alpha channel opaque everywhere, dropped")
         else:
-            if encoding.alpha == "premultiplied":
-                pixels = (pixels / alpha.clamp_min(1e-6)).clamp_(0, 1)
             pixels, background = composite_alpha(pixels, alpha)
             metadata["alpha"] = f"composited on the edge-mean colour {background}"
             notes.append(f"transparency composited on the edge-mean colour {background}")
@@ -151,12 +203,19 @@ def to_pixels(array: NDArray[Any], encoding: Encoding) -> tuple[Tensor, tuple[st
     return pixels.contiguous(), tuple(notes), metadata
 
 
-def alpha_range(dtype: np.dtype[Any], low: float, high: float) -> tuple[float, float]:
-    """The values that stand for clear and opaque beside colours from low to high."""
-    if dtype.kind == "f":
-        return 0.0, 1.0
-    if dtype.itemsize > 2:
-        return 0.0, float(np.iinfo(dtype).max)
+def alpha_range(alpha: NDArray[Any], low: float, high: float) -> tuple[float, float]:
+    """The values that stand for clear and opaque in the alpha of a whole plane, beside colours from low to high.
+
+    Raises
+    ------
+    ReadError
+        If there are NaN or infinite values.
+    """
+    if alpha.dtype.kind == "f":
+        least, most = finite_range(alpha)
+        return 0.0, usual_top(max(0.0, least), most) or 1.0
+    if alpha.dtype.itemsize > 2:
+        return 0.0, float(np.iinfo(alpha.dtype).max)
     return min(low, high), max(low, high)
 
 
@@ -168,16 +227,20 @@ def to_rgb(pixels: Tensor, encoding: Encoding) -> Tensor:
         y, cb, cr = pixels[0], pixels[1] - 128 / 255, pixels[2] - 128 / 255
         return torch.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]).clamp_(0, 1)
     if encoding.colour in ("lab", "icclab"):
-        return _lab_to_rgb(pixels, signed=encoding.colour == "lab")
+        return _lab_to_rgb(pixels, signed=encoding.colour == "lab", deep=(encoding.high or 0) > 255)
     return pixels
 
 
-def _lab_to_rgb(pixels: Tensor, *, signed: bool) -> Tensor:
-    """SRGB from L* 0…1; a*, b* as two's complement (signed) or with an offset of half the range."""
+def _lab_to_rgb(pixels: Tensor, *, signed: bool, deep: bool) -> Tensor:
+    """SRGB from L* 0…1; a*, b* as two's complement (signed) or with an offset of half the range.
+
+    Samples of 16 bits hold a* and b* times 256; the ICC's form then has L* 100 at 65280.
+    """
     from skimage.color import lab2rgb
 
-    ab = pixels[1:] * 255
+    ab = pixels[1:] * (65535 / 256 if deep else 255)
     ab = torch.where(ab >= 128, ab - 256, ab) if signed else ab - 128
-    lab = torch.cat([pixels[:1] * 100, ab]).permute(1, 2, 0).numpy()
+    top = 100 * 65535 / 65280 if deep and not signed else 100.0
+    lab = torch.cat([pixels[:1] * top, ab]).permute(1, 2, 0).numpy()
     rgb = lab2rgb(lab.astype(np.float64)).astype(np.float32)
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(rgb, 2, 0))).clamp_(0, 1)

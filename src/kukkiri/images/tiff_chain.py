@@ -30,14 +30,16 @@ class Directory:
         return bool(self.values.get(254, 0) & 5) or self.values.get(255, 0) == 2
 
 
-def directories(file: BinaryIO, size: int, path: Path) -> list[Directory]:
-    """All directories of the main chain.
+def directories(file: BinaryIO, size: int, path: Path) -> tuple[list[Directory], str]:
+    """All directories of the main chain, and how it breaks off: '' (not), 'cut off' or 'astray'.
+
+    A chain is cut off if it goes on beyond the end of the file; it goes astray if it leads to something inside the
+    file that is no directory, which careless writers leave behind the last page.
 
     Raises
     ------
     ReadError
-        If the first cannot be read, the chain runs in a circle, or a directory is absurd. A chain that breaks off
-        later ends there.
+        If the first cannot be read, the chain runs in a circle, or a directory is absurd.
     """
     file.seek(0)
     head = file.read(16)
@@ -49,6 +51,7 @@ def directories(file: BinaryIO, size: int, path: Path) -> list[Directory]:
     count_format, entry_size, link = (order + "Q", 20, 8) if big else (order + "H", 12, 4)
     found: list[Directory] = []
     seen: set[int] = set()
+    broken = ""
     while offset:
         if offset in seen or len(found) >= MAX_DIRECTORIES:
             raise _damaged(path, "whose chain of pages runs in a circle")
@@ -60,13 +63,18 @@ def directories(file: BinaryIO, size: int, path: Path) -> list[Directory]:
         if count < 1 or len(entries) < count * entry_size:
             if not found:
                 raise _damaged(path, "whose first directory is missing: cut off, or not written to its end")
+            reach = offset + struct.calcsize(count_format) + max(0, count) * entry_size
+            broken = "cut off" if offset >= size or (count <= MAX_TAGS and reach > size) else "astray"
             break
         found.append(Directory(offset, _values(entries, count, order, big, path)))
         tail = entries[count * entry_size :]
-        offset = struct.unpack(order + ("Q" if big else "I"), tail)[0] if len(tail) == link else 0
+        if len(tail) < link:
+            broken = "cut off"
+            break
+        offset = struct.unpack(order + ("Q" if big else "I"), tail)[0]
     if not found:
         raise _damaged(path, "without any page")
-    return found
+    return found, broken
 
 
 def _values(entries: bytes, count: int, order: str, big: bool, path: Path) -> dict[int, int]:

@@ -9,13 +9,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 from kukkiri.images.pixel_size import from_comment, from_resolution, metres, square
+from kukkiri.images.tiff_ome import ome_images
 
 # An OME or maker's text longer than this is not parsed, characters.
 MAX_TEXT = 2**24
 
 
 def describe(tif: Any, page: Any) -> tuple[float | None, dict[str, Any], list[str]]:
-    """Pixel size (metres or None), metadata and notes of a TIFF file.
+    """Pixel size (metres or None), metadata and notes of a TIFF file, from its maker's notes.
+
+    The size holds for planes of the first page's shape: overviews and labels of slides are other pictures.
 
     Parameters
     ----------
@@ -26,7 +29,7 @@ def describe(tif: Any, page: Any) -> tuple[float | None, dict[str, Any], list[st
     size: float | None = None
     metadata: dict[str, Any] = {}
     notes: list[str] = []
-    for source in (_ome, _fei, _zeiss, _olympus, _imagej, _metamorph, _lsm, _description, _resolution):
+    for source in (_ome, _fei, _zeiss, _olympus, _imagej, _metamorph, _lsm, _description):
         try:
             found, more, said = source(tif, page)
         except Exception as error:  # private notes are guesswork; the picture does not depend on them
@@ -35,7 +38,7 @@ def describe(tif: Any, page: Any) -> tuple[float | None, dict[str, Any], list[st
         size = found if size is None else size
         metadata.update(more)
         notes.extend(said)
-        if size is not None and source is not _resolution and more:
+        if size is not None and more:
             break
     return size, metadata, notes
 
@@ -49,27 +52,8 @@ def _ome(tif: Any, page: Any) -> _Found:
         return None, {}, []
     if len(text) > MAX_TEXT or "<!ENTITY" in text:
         return None, {}, ["OME-XML left out: too long, or with entities"]
-    root = ElementTree.fromstring(text)
-    pixels = next((e for e in root.iter() if e.tag.rpartition("}")[2] == "Pixels"), None)
-    if pixels is None:
-        return None, {}, []
-    sides = [metres(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "XY"]
-    names = [e.get("Name") for e in pixels if e.tag.rpartition("}")[2] == "Channel"]
-    ome = {
-        "order": pixels.get("DimensionOrder", "XYZCT"),
-        "sizes": {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "ZCT"},
-        "channels": [name or "" for name in names],
-        # Planes that lie in another order than DimensionOrder says so here.
-        "planes": [
-            {key: int(e.get(key, "0")) for key in ("IFD", "FirstZ", "FirstC", "FirstT")}
-            for e in pixels
-            if e.tag.rpartition("}")[2] == "TiffData" and e.get("PlaneCount", "1") == "1" and "IFD" in e.attrib
-        ],
-        "samples": max(
-            (int(e.get("SamplesPerPixel", "1")) for e in pixels if e.tag.rpartition("}")[2] == "Channel"), default=1
-        ),
-    }
-    return square(*sides), {"ome": ome}, []
+    images = ome_images(ElementTree.fromstring(text), tif.filehandle.name)
+    return None, {"ome": images} if images else {}, []
 
 
 def _fei(tif: Any, page: Any) -> _Found:
@@ -166,12 +150,13 @@ def _description(tif: Any, page: Any) -> _Found:
     return size, {}, []
 
 
-def _resolution(tif: Any, page: Any) -> _Found:
+def resolution(page: Any) -> float | None:
+    """Pixel size of a page by its resolution tags, metres."""
     scale = {2: 1 / 0.0254, 3: 100.0, 4: 1000.0, 5: 1e6}.get(page.tags.valueof(296, default=2))
     x, y = _per_unit(page)
     if scale is None or x is None or y is None:
-        return None, {}, []
-    return from_resolution(x * scale, y * scale), {}, []
+        return None
+    return from_resolution(x * scale, y * scale)
 
 
 def _per_unit(page: Any) -> tuple[float | None, float | None]:
@@ -186,25 +171,14 @@ def _per_unit(page: Any) -> tuple[float | None, float | None]:
 
 
 def label(metadata: dict[str, Any], plane: int, planes: int) -> str | None:
-    """Which Z, C and T a plane is, as 'Z=3 C=0', if the file tells; axes of size 1 are left out."""
-    if "ome" in metadata:
-        ome = metadata["ome"]
-        sizes = dict(ome["sizes"])
-        if ome["samples"] > 1:
-            sizes["C"] = max(1, sizes["C"] // ome["samples"])
-        order = ome["order"][2:]
-        listed = next((entry for entry in ome["planes"] if entry["IFD"] == plane), None)
-        if listed is not None:
-            where = {axis: listed[f"First{axis}"] for axis in "ZCT"}
-            return " ".join(f"{axis}={where[axis]}" for axis in order if sizes.get(axis, 1) > 1) or None
-    elif "imagej" in metadata:
-        sizes, order = metadata["imagej"]["sizes"], "CZT"
-    else:
+    """Which Z, C and T a plane of an ImageJ stack is, as 'Z=3 C=0'; axes of size 1 are left out."""
+    if "imagej" not in metadata:
         return None
-    if sorted(order) != ["C", "T", "Z"] or math.prod(max(1, sizes[axis]) for axis in order) != planes:
+    sizes = metadata["imagej"]["sizes"]
+    if math.prod(max(1, sizes[axis]) for axis in "CZT") != planes:
         return None
     parts = []
-    for axis in order:
+    for axis in "CZT":
         plane, at = divmod(plane, max(1, sizes[axis]))
         if sizes[axis] > 1:
             parts.append(f"{axis}={at}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from kukkiri.errors import ReadError, one_line
 from kukkiri.images.decoder import check_sides
 from kukkiri.images.samples import Encoding, full_range_of
+from kukkiri.images.tiff_makers import resolution
 from kukkiri.images.tiff_segments import Segments
 
 # Photometric interpretations.
@@ -33,7 +35,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Page:
-    """A directory read by tifffile, and what its samples mean."""
+    """A directory read by tifffile, what its samples mean, and the pixel size (metres) by its own resolution."""
 
     page: Any
     segments: Segments
@@ -42,6 +44,7 @@ class Page:
     orientation: int
     notes: tuple[str, ...]
     table: NDArray[Any] | None = None
+    resolution: float | None = None
 
 
 def meaning(page: Any) -> Encoding | None:
@@ -65,7 +68,9 @@ def meaning(page: Any) -> Encoding | None:
     return Encoding(colour, alpha)
 
 
-def understood(page: Any, path: Path, file_size: int, at: Plane) -> Page:
+def understood(
+    page: Any, path: Path, file_size: int, at: Plane, lock: threading.RLock, *, trusted: bool = False
+) -> Page:
     """A directory with the meaning of its samples.
 
     Raises
@@ -91,25 +96,25 @@ def understood(page: Any, path: Path, file_size: int, at: Plane) -> Page:
     if not isinstance(bits, int):
         bits = page.dtype.itemsize * 8  # fields of unequal width are widened by the decoder
     encoding = meaning(page) or Encoding("grey")
-    inverted = photometric in (WHITE_IS_ZERO, SEPARATED) and encoding.colour == "grey" and photometric == WHITE_IS_ZERO
+    inverted = photometric == WHITE_IS_ZERO and encoding.colour == "grey"
     table = None
     low, high = full_range_of(page.dtype, bits, inverted=inverted)
     if photometric == PALETTE and page.colormap is not None and page.dtype.kind in "ub":
         table, encoding = _table(np.asarray(page.colormap), encoding)
         low, high = 0.0, 255.0 if table.dtype == np.uint8 else 65535.0
-        bits = 8
+        bits = 8 * table.dtype.itemsize
     elif inverted:
         notes.append("white is zero: inverted")
     if page.dtype.kind == "i" and bits <= 16:
         notes.append(f"signed values shifted: {low:g} → 0, {high:g} → 1")
     if int(page.samplesperpixel) > encoding.samples and at.sample is None and table is None:
         notes.append(f"{int(page.samplesperpixel) - encoding.samples} extra channels without a meaning left out")
-    encoding = replace(encoding, low=low, high=high)
+    encoding = replace(encoding, low=low, high=high, inverted=inverted)
     depth = 32 if bits > 16 or page.dtype.kind == "f" else 1 if bits == 1 else 8 if bits <= 8 else 16
     orientation = page.tags.valueof(274, default=1)
     orientation = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-    segments = Segments(page, path, file_size, at.shift)
-    return Page(page, segments, encoding, depth, orientation, tuple(notes), table)
+    segments = Segments(page, path, file_size, at.shift, lock, trusted=trusted)
+    return Page(page, segments, encoding, depth, orientation, tuple(notes), table, resolution(page))
 
 
 def _table(colormap: NDArray[Any], encoding: Encoding) -> tuple[NDArray[Any], Encoding]:

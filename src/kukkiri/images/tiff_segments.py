@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kukkiri.errors import ReadError, SizeError, one_line
-from kukkiri.images.decoder import HARMLESS_PIXELS
+from kukkiri.images.decoder import HARMLESS_SAMPLES, MAX_EXPANSION
 
-# Decoded segments that are kept, bytes: a row of tiles of a wide slide.
+# Decoded segments that are kept, bytes: at least, and at most (of very wide pictures in strips).
 CACHE_BYTES = 2**26
+LARGEST_CACHE = 2**29
+# Rows that a row of tiles of the usual size and overlap touches.
+ROWS_AT_ONCE = 1024 + 2 * 64
 # A segment larger than this is refused whatever its codec, bytes.
 MAX_SEGMENT_BYTES = 2**31
-# Pixels that one byte of a segment can stand for; blank fax pages and the newest codecs could go beyond.
-PIXELS_PER_BYTE = 2**14
+# Up to this size a segment is decoded however few bytes it comes from, bytes.
+HARMLESS_BYTES = 2 * HARMLESS_SAMPLES
 
 
 class Segments:
@@ -31,9 +35,15 @@ class Segments:
     file_size : int
     shift : int
         Bytes from the page's own data to a plane that lies behind it without a directory of its own.
+    lock : RLock
+        Of the file: held while its handle is moved and read. Decoding goes on outside, so threads share the work.
+    trusted : bool
+        Whether segments may be far larger than their bytes suggest.
     """
 
-    def __init__(self, page: Any, path: Path, file_size: int, shift: int = 0) -> None:
+    def __init__(
+        self, page: Any, path: Path, file_size: int, shift: int, lock: threading.RLock, *, trusted: bool = False
+    ) -> None:
         self.page, self.path, self.file_size, self.shift = page, path, file_size, shift
         self.height, self.width = int(page.imagelength), int(page.imagewidth)
         self.depth = max(1, int(page.imagedepth))
@@ -62,7 +72,23 @@ class Segments:
         self.decoded = 0
         self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._kept_bytes = 0
-        self._lock = threading.Lock()
+        self._lock = lock
+        self._turns = threading.Lock()
+        self._trusted = trusted
+        # What tifffile reads from the file only when asked, asked for while nobody else moves the handle.
+        self._tables, self._jpeg_header = page.jpegtables, page.jpegheader
+        self._decode, self._nodata = page.decode, page.nodata
+        self._segment_bytes = self.rows * self.row_bytes
+        at_once = (-(-ROWS_AT_ONCE // self.rows) + 1) * self.across * (self.samples if self.separate else 1)
+        self.cache_bytes = min(
+            max(CACHE_BYTES, min(at_once, self.down * self.across) * self._segment_bytes), LARGEST_CACHE
+        )
+
+    def forget(self) -> None:
+        """Let go of what is kept."""
+        with self._lock:
+            self._kept.clear()
+            self._kept_bytes = 0
 
     @property
     def _plain(self) -> bool:
@@ -83,15 +109,14 @@ class Segments:
         self, top: int, left: int, height: int, width: int, *, sample: int | None, depth: int = 0
     ) -> NDArray[Any]:
         """Samples (height, width, S) of a part of the page; of one sample only if `sample` says which."""
-        with self._lock:
-            chosen = range(self.samples) if sample is None else range(sample, sample + 1)
-            out = np.empty((height, width, len(chosen)), self.page.dtype)
-            if self.separate:
-                for i, s in enumerate(chosen):
-                    self._fill(out[:, :, i : i + 1], top, left, s, depth, None)
-            else:
-                self._fill(out, top, left, 0, depth, sample)
-            return out
+        chosen = range(self.samples) if sample is None else range(sample, sample + 1)
+        out = np.empty((height, width, len(chosen)), self.page.dtype)
+        if self.separate:
+            for i, s in enumerate(chosen):
+                self._fill(out[:, :, i : i + 1], top, left, s, depth, None)
+        else:
+            self._fill(out, top, left, 0, depth, sample)
+        return out
 
     def _fill(self, out: NDArray[Any], top: int, left: int, separate: int, depth: int, sample: int | None) -> None:
         height, width = out.shape[:2]
@@ -127,7 +152,7 @@ class Segments:
 
     def _blank(self, rows: int) -> NDArray[Any]:
         samples = 1 if self.separate else self.samples
-        value = self.page.nodata if self.page.dtype.kind in "uif" else 0
+        value = self._nodata if self.page.dtype.kind in "uif" else 0
         return np.broadcast_to(np.asarray(value, self.page.dtype), (rows, self.columns, samples))
 
     def _rows(self, index: int, first: int, last: int) -> NDArray[Any]:
@@ -139,42 +164,55 @@ class Segments:
             raise self._damaged(f"whose strip {index} is too short")
         if offset + last * self.row_bytes > self.file_size:
             raise self._damaged(f"cut off at byte {self.file_size}")
-        file = self.page.parent.filehandle
-        file.seek(offset + first * self.row_bytes)
-        data = file.read((last - first) * self.row_bytes)
+        data = self._bytes(offset + first * self.row_bytes, (last - first) * self.row_bytes)
         dtype = self.page.dtype.newbyteorder(self.page.parent.byteorder)
-        self.decoded += 1
         return np.frombuffer(data, dtype).reshape(last - first, self.columns, 1 if self.separate else self.samples)
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        with self._lock:
+            file = self.page.parent.filehandle
+            file.seek(offset)
+            self.decoded += 1
+            return bytes(file.read(count))
 
     def _segment(self, index: int) -> NDArray[Any]:
         """One decoded strip or tile (rows, columns, S)."""
-        kept = self._kept.get(index)
-        if kept is not None:
-            self._kept.move_to_end(index)
-            return kept
-        offset, count = self._place(index)
-        if not count:
-            return self._blank(self.rows)
-        pixels = self.rows * self.columns
-        if pixels > max(HARMLESS_PIXELS, count * PIXELS_PER_BYTE):
+        # A segment that is large by itself is decoded once for all threads that wait for it.
+        with self._turns if self._segment_bytes > CACHE_BYTES else nullcontext():
+            with self._lock:
+                kept = self._kept.get(index)
+                if kept is not None:
+                    self._kept.move_to_end(index)
+                    return kept
+            offset, count = self._place(index)
+            if not count:
+                return self._blank(self.rows)
+            self._check_expansion(count)
+            data = self._bytes(offset, count)
+            self._check_inner_header(data, index)
+            array, _, _ = self._decode(data, index, jpegtables=self._tables, jpegheader=self._jpeg_header)
+            array = array[0] if array.ndim == 4 else array
+            self._keep(index, array)
+        return array  # type: ignore[no-any-return]
+
+    def _keep(self, index: int, array: NDArray[Any]) -> None:
+        """Keep a segment, and of those before it as many as there is room for."""
+        with self._lock:
+            old = self._kept.pop(index, None)  # another thread was faster
+            self._kept_bytes += array.nbytes - (0 if old is None else old.nbytes)
+            self._kept[index] = array
+            while len(self._kept) > 1 and self._kept_bytes > self.cache_bytes:
+                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+
+    def _check_expansion(self, count: int) -> None:
+        bits = self.page.bitspersample
+        size = self._segment_bytes * (bits / (8 * self.page.dtype.itemsize) if isinstance(bits, int) else 1)
+        if not self._trusted and size > max(HARMLESS_BYTES, count * MAX_EXPANSION):
             raise SizeError(
                 expected=f"a strip or tile that fits its {count} bytes",
                 got=f"{one_line(self.path)} with {self.columns}×{self.rows}",
-                fix="it is damaged or a decompression bomb: write it again with smaller tiles",
+                fix="it is flat, damaged or a decompression bomb: write it with smaller tiles, or give max_pixels",
             )
-        file = self.page.parent.filehandle
-        file.seek(offset)
-        data = file.read(count)
-        self._check_inner_header(data, index)
-        array, _, _ = self.page.decode(data, index, jpegtables=self.page.jpegtables, jpegheader=self.page.jpegheader)
-        self.decoded += 1
-        array = array[0] if array.ndim == 4 else array
-        while self._kept and self._kept_bytes + array.nbytes > CACHE_BYTES:
-            self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
-        if array.nbytes <= CACHE_BYTES:
-            self._kept[index] = array
-            self._kept_bytes += array.nbytes
-        return array  # type: ignore[no-any-return]
 
     def _check_inner_header(self, data: bytes, index: int) -> None:
         """A whole picture inside a tile has a size of its own, which its decoder would believe."""

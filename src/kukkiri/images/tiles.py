@@ -190,7 +190,9 @@ class Mosaic:
                 fix="give back the margin of the tile as well",
             )
         if self._sum is None:
-            self._sum = torch.zeros(result.shape[0], self.height, self.width, dtype=result.dtype)
+            # Integers and Booleans would lose what the weights leave of them.
+            dtype = result.dtype if result.is_floating_point() else torch.float32
+            self._sum = torch.zeros(result.shape[0], self.height, self.width, dtype=dtype)
         rows, columns = tile.core
         weight = torch.outer(
             ramp(h, rows.start - tile.top, tile.top + h - rows.stop),

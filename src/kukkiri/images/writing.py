@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import stat
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ from kukkiri.images.orientation import reset_orientation
 from kukkiri.images.pixel_size import from_resolution, to_comment
 
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+# What JPEG's own fields can hold: the library's bound on sides, and a marker's length less its name.
+JPEG_SIDE = 65500
+JPEG_EXIF = 65533
+# TIFF tags that `kukkiri.images.reading` keeps, by their names in the metadata; the description is another matter.
+TAGS = {"make": 271, "model": 272, "date_time": 306, "artist": 315, "copyright": 33432}
 DEEPEST = {"PNG": 16, "TIFF": 32, "JPEG": 8}
 
 
@@ -39,10 +46,11 @@ def save(
     image : image-like
     path : path
         Its suffix chooses the format: .png, .tif, .tiff, .jpg or .jpeg. An existing file is replaced as a whole or
-        not at all.
+        not at all; its permissions stay, and so does a link to it.
     like : Image, optional
         Whose depth, pixel size, colour profile and EXIF to write; `image` itself unless given. Orientation is reset
-        to 1, for pictures are upright in memory. A maker's note does not survive the way into a TIFF file.
+        to 1, for pictures are upright in memory. A maker's note does not survive the way into a TIFF file. From TIFF
+        to TIFF, camera, date, artist, copyright and description are kept too.
     bit_depth : 1, 8, 16 or 32, optional
         Bits a channel, 32 for floating point. A picture of 1 bit that has values between black and white gets 8.
     quality : int
@@ -57,13 +65,19 @@ def save(
     """
     picture = as_image(image)
     source = like if like is not None else picture
-    place = Path(path)
+    place = _target(Path(path))
     kind = FORMATS.get(place.suffix.lower())
     if kind is None:
         raise WriteError(
             expected="a name that ends in .png, .tif, .tiff, .jpg or .jpeg",
             got=one_line(place),
             fix="choose one of these formats",
+        )
+    if kind == "JPEG" and max(picture.height, picture.width) > JPEG_SIDE:
+        raise WriteError(
+            expected=f"sides of at most {JPEG_SIDE} pixels for JPEG",
+            got=f"{picture.width}×{picture.height}",
+            fix="write PNG or TIFF",
         )
     if not 1 <= quality <= 100:
         raise InputError(expected="a quality from 1 to 100", got=str(quality), fix="leave it at 95")
@@ -76,6 +90,12 @@ def save(
         profile = None  # a profile of another colour space would be wrong, not only useless
     exif = metadata.get("exif")
     exif = reset_orientation(exif) if isinstance(exif, bytes) and exif else None
+    if kind == "JPEG" and exif and len(exif) > JPEG_EXIF:
+        raise WriteError(
+            expected=f"at most {JPEG_EXIF} bytes of EXIF for JPEG",
+            got=f"{len(exif)} bytes",
+            fix="write PNG or TIFF, or give a `like` without them",
+        )
     temporary = place.with_name(f".kukkiri-{secrets.token_hex(8)}.part")
     try:
         if kind == "PNG":
@@ -84,6 +104,7 @@ def save(
             temporary.write_bytes(_jpeg(array, quality, profile, exif, source.pixel_size))
         else:
             _tiff(temporary, array, profile, exif, source.pixel_size, metadata)
+        _settle(temporary, place)
         temporary.replace(place)
     except KukkiriError:
         raise
@@ -95,6 +116,27 @@ def save(
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _target(place: Path) -> Path:
+    """Where to write: what a link points to, so that the link stays one."""
+    try:
+        return place.resolve() if place.is_symlink() else place
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WriteError(
+            expected="a place to write to", got=f"{one_line(place)}: {one_line(error)}", fix="choose another name"
+        ) from error
+
+
+def _settle(temporary: Path, place: Path) -> None:
+    """Bring a finished file to the disk, with the permissions of the one that it will replace."""
+    handle = os.open(temporary, os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    with suppress(OSError):  # there is none, or it is another user's
+        temporary.chmod(stat.S_IMODE(place.stat().st_mode))
 
 
 def _samples(image: Image, kind: str, depth: int, chosen: bool) -> tuple[NDArray[Any], int]:
@@ -192,13 +234,16 @@ def _tiff(
         options["resolutionunit"] = "CENTIMETER"
         if from_resolution(1 / size, 1 / size) is None:  # looks like a print setting
             options["description"] = to_comment(size)
-    if exif:
-        options["extratags"] = extra_tags(exif)
-    else:
-        names = {"make": 271, "model": 272, "artist": 315}
-        options["extratags"] = [
-            (tag, 2, 0, metadata[n], True) for n, tag in names.items() if isinstance(metadata.get(n), str)
-        ]
+    tags = extra_tags(exif) if exif else []
+    there = {tag for tag, *_ in tags}
+    for name, tag in TAGS.items():
+        if tag not in there and isinstance(metadata.get(name), str):
+            tags.append((tag, 2, 0, metadata[name].encode("utf-8", "replace"), True))
+    options["extratags"] = tags
+    said = metadata.get("description")
+    if isinstance(said, str) and said:
+        said = "\n".join((*said.splitlines(), *filter(None, [options.get("description")])))
+        options["description"] = said.encode("utf-8", "replace")
     with logged("tifffile"):
         tifffile.imwrite(path, array, byteorder="<", **options)
     if exif:
