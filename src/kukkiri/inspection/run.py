@@ -15,8 +15,9 @@ from kukkiri.inspection.journal import Journal, journal_path
 from kukkiri.inspection.measuring import BATCH, batches, engine_of, worker_count
 from kukkiri.inspection.record import columns, numeric_columns
 from kukkiri.inspection.settings import Settings
-from kukkiri.inspection.tables import replacing, table_format, write_table
+from kukkiri.inspection.tables import table_format, write_table
 from kukkiri.pages.language import check_language
+from kukkiri.replacing import replacing
 
 log = logging.getLogger("kukkiri")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kukkiri.errors import InputError, WriteError, missing_extra
+from kukkiri.errors import InputError, missing_extra
 from kukkiri.inspection.record import COLUMN_TYPES
 from kukkiri.metrics.score import json_number
+from kukkiri.replacing import replacing
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 # Rows of a Parquet file that are in memory at once.
@@ -62,40 +61,6 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
     writer = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet}[table_format(path)]
     with replacing(path) as temporary:
         writer(temporary, rows, columns)
-
-
-@contextmanager
-def replacing(path: Path, *, keep: bool = True) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not.
-
-    Parameters
-    ----------
-    path : Path
-        If it is a link, what it points to is replaced.
-    keep : bool
-        False only tries whether writing would work.
-
-    Raises
-    ------
-    WriteError
-        If the folder or the file cannot be written.
-    """
-    path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        if keep:
-            temporary.replace(path)
-    except OSError as error:
-        raise WriteError(
-            expected=f"to write {path}",
-            got=f"{type(error).__name__}: {error.strerror}",
-            fix="check folder and free space",
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

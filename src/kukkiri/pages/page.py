@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kukkiri.errors import WriteError, one_line
 from kukkiri.pages.embedding import json_text, script, source_hash, style_sheet
 from kukkiri.pages.language import texts
+from kukkiri.replacing import replacing
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -101,15 +100,7 @@ def write_page(path: str | Path, pieces: Iterable[str]) -> Path:
         If the file or its folder cannot be written.
     """
     path = Path(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with writing(path):
-            with part.open("xb") as file:
-                for piece in pieces:
-                    file.write(piece.encode("utf-8", "replace"))
-            os.replace(part, path)  # noqa: PTH105 - as Path.replace, and its errors name both files
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("xb") as file:
+        for piece in pieces:
+            file.write(piece.encode("utf-8", "replace"))
     return path
