@@ -13,16 +13,18 @@ from kukkiri.errors import WriteError, one_line
 
 
 @contextmanager
-def replacing(path: str | Path, *, keep: bool = True) -> Iterator[Path]:
+def replacing(path: str | Path, *, keep: bool = True, make_folder: bool = True) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
     Parameters
     ----------
     path : path
-        Its folder is made where it is missing. If it is a link, what it points to is replaced; the permissions of a
+        If it is a link, what it points to is replaced; the permissions of a
         file that is replaced are kept.
     keep : bool
         False only tries whether writing would work.
+    make_folder : bool
+        Make its folder where it is missing.
 
     Yields
     ------
@@ -35,23 +37,28 @@ def replacing(path: str | Path, *, keep: bool = True) -> Iterator[Path]:
         If the folder or the file cannot be written.
     """
     named = Path(path)
-    target = named.resolve()
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = named.resolve() if named.is_symlink() else named
+        temporary = target.with_name(f".kukkiri-{secrets.token_hex(8)}.part")
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         if keep:
             _settle(temporary, target)
             temporary.replace(target)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        if isinstance(error, RuntimeError) and temporary is not None:
+            raise  # from the block, not from here
         raise WriteError(
             expected=f"a place to write {one_line(named.name)}",
-            got=error.strerror or str(error),
-            fix=f"check that {one_line(target.parent)} is a folder that you may write to and that has room",
+            got=f"{one_line(named)}: {getattr(error, 'strerror', None) or error}",
+            fix=f"check that {one_line(named.parent)} is a folder that you may write to and that has room",
         ) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _settle(temporary: Path, target: Path) -> None:
@@ -61,5 +68,5 @@ def _settle(temporary: Path, target: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-    if target.exists():
+    with suppress(OSError):  # there is none, or it is another user's
         temporary.chmod(stat.S_IMODE(target.stat().st_mode))

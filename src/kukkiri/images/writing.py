@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
-import stat
 import struct
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from kukkiri.images.guard import logged
 from kukkiri.images.image import Image, ImageLike, as_image
 from kukkiri.images.orientation import reset_orientation
 from kukkiri.images.pixel_size import from_resolution, to_comment
+from kukkiri.replacing import replacing
 
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
 # What JPEG's own fields can hold: the library's bound on sides, and a marker's length less its name.
@@ -65,7 +63,7 @@ def save(
     """
     picture = as_image(image)
     source = like if like is not None else picture
-    place = _target(Path(path))
+    place = Path(path)
     kind = FORMATS.get(place.suffix.lower())
     if kind is None:
         raise WriteError(
@@ -96,47 +94,22 @@ def save(
             got=f"{len(exif)} bytes",
             fix="write PNG or TIFF, or give a `like` without them",
         )
-    temporary = place.with_name(f".kukkiri-{secrets.token_hex(8)}.part")
     try:
-        if kind == "PNG":
-            temporary.write_bytes(_png(array, depth, profile, exif, source.pixel_size))
-        elif kind == "JPEG":
-            temporary.write_bytes(_jpeg(array, quality, profile, exif, source.pixel_size))
-        else:
-            _tiff(temporary, array, profile, exif, source.pixel_size, metadata)
-        _settle(temporary, place)
-        temporary.replace(place)
+        with replacing(place, make_folder=False) as temporary:
+            if kind == "PNG":
+                temporary.write_bytes(_png(array, depth, profile, exif, source.pixel_size))
+            elif kind == "JPEG":
+                temporary.write_bytes(_jpeg(array, quality, profile, exif, source.pixel_size))
+            else:
+                _tiff(temporary, array, profile, exif, source.pixel_size, metadata)
     except KukkiriError:
         raise
-    except Exception as error:
+    except Exception as error:  # of an encoder
         raise WriteError(
-            expected=f"a place to write {kind} to",
-            got=f"{one_line(place)}: {one_line(getattr(error, 'strerror', None) or error)}",
-            fix="check that the folder exists, may be written to and has space",
+            expected=f"a picture that {kind} can hold",
+            got=f"{type(error).__name__}: {error}",
+            fix="write another format",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _target(place: Path) -> Path:
-    """Where to write: what a link points to, so that the link stays one."""
-    try:
-        return place.resolve() if place.is_symlink() else place
-    except (OSError, RuntimeError, ValueError) as error:
-        raise WriteError(
-            expected="a place to write to", got=f"{one_line(place)}: {one_line(error)}", fix="choose another name"
-        ) from error
-
-
-def _settle(temporary: Path, place: Path) -> None:
-    """Bring a finished file to the disk, with the permissions of the one that it will replace."""
-    handle = os.open(temporary, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    with suppress(OSError):  # there is none, or it is another user's
-        temporary.chmod(stat.S_IMODE(place.stat().st_mode))
 
 
 def _samples(image: Image, kind: str, depth: int, chosen: bool) -> tuple[NDArray[Any], int]:
