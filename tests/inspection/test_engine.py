@@ -61,6 +61,12 @@ def test_within_a_daemonic_process(many: Path) -> None:
     assert done.stdout.split() == ["40"], done.stderr
 
 
+def test_memory_is_kept_where_the_library_can() -> None:
+    import platform
+
+    assert local_engine.keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+
+
 def test_threads_of_the_caller_are_left_alone(many: Path) -> None:
     before = torch.get_num_threads()
     rows = kk.measure(many, "tenengrad", workers=2)

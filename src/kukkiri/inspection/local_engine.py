@@ -17,6 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from kukkiri.errors import KukkiriError
+from kukkiri.inspection.allocation import keep_freed_memory
 from kukkiri.inspection.budget import AbandonedError, PixelBudget
 from kukkiri.inspection.settings import Settings
 from kukkiri.inspection.worker import Measured, Worker
@@ -54,6 +55,7 @@ def run(
     KukkiriError
         If a process is ended by the system, for want of memory say.
     """
+    keep_freed_memory()
     others = min(workers - 1, len(batches) - 1)
     # A daemonic process may not have children of its own.
     alone = settings.device != "cpu" or multiprocessing.current_process().daemon
@@ -125,6 +127,7 @@ _worker: Worker | None = None
 def _start(parent: int, settings: Settings, thumbnails: bool, budget: PixelBudget) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    keep_freed_memory()
     Thread(target=_end_with, args=(parent,), daemon=True).start()
     import torch
 
