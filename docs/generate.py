@@ -21,8 +21,8 @@ def page() -> str:
     parts = [
         "# Metrics",
         "",
-        "Generated from the specs by `make docs`. A test proves every flag that is set. Evidence: *exact*, checked against",
-        "the authors' numbers or code, or an independent implementation of the same definition; *parity*, the",
+        "Generated from the specs by `make docs`. A test proves every flag that is set. Evidence: *exact*, checked",
+        "against the authors' numbers or code, or an independent implementation of the same definition; *parity*, the",
         "architecture is proven with arbitrary weights; *reconstruction*, built from a description; *unverified*.",
     ]
     for answers, heading in HEADINGS.items():
