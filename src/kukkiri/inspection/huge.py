@@ -17,7 +17,6 @@ from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import Overlays, find_overlays
 from kukkiri.images.statistics import Statistics, statistics
 from kukkiri.images.tiles import tiles
-from kukkiri.inspection.record import printable
 from kukkiri.inspection.thumbnails import SIDE, thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.tiled import measure_tiled
@@ -53,7 +52,7 @@ def measure_huge(
     """
     _, height, width = source.shape(plane)
     box = settings.roi.checked_inside(height, width) if settings.roi else Box(0, 0, height, width)
-    said: list[str] = []
+    found = ""
     left_out: Tensor | None = None
     if settings.auto_mask:
         overlays = _find_overlays(source, plane)
@@ -61,14 +60,13 @@ def measure_huge(
             left_out = torch.zeros(box.height, box.width, dtype=torch.bool)
             for overlay in overlays.found:
                 left_out[_within(overlay.box, box)] = True
-            said.append(overlays.describe())
+            found = overlays.describe()
     if mask is not None:
         given = as_mask(mask, (height, width))[box.slices]
         left_out = given if left_out is None else left_out | given
-        said.append(f"mask {printable(settings.mask)}")
-    if settings.roi is not None:
-        said.append("outside " + settings.describe()["roi"])
-    columns: dict[str, Any] = vars(_statistics(source, plane, box, left_out)) | {"masked": "; ".join(said)}
+    columns: dict[str, Any] = vars(_statistics(source, plane, box, left_out)) | {
+        "masked": settings.left_out_text(found)
+    }
     scores: dict[str, float | None] = {}
     errors: list[str] = []
     for metric in metrics:

@@ -11,6 +11,7 @@ from typing import Any
 import kukkiri
 from kukkiri.errors import InputError, one_line
 from kukkiri.images.masks import Box
+from kukkiri.inspection.record import printable
 from kukkiri.metrics.build import check_device
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.metrics.table import DEFAULT_METRICS, spec_of
@@ -82,6 +83,12 @@ class Settings:
         mask = None if self.mask is None else hashlib.sha256(self.mask.read_bytes()).hexdigest()
         roi = None if self.roi is None else (self.roi.top, self.roi.left, self.roi.height, self.roi.width)
         return _hash([self.version, self.metrics, roi, mask, self.auto_mask, self.whole_limit, self.device])
+
+    def left_out_text(self, found: str) -> str:
+        """What a row says was left out: the overlays that were found, the mask file, what is outside the region."""
+        mask = f"mask {printable(self.mask)}" if self.mask else ""
+        roi = f"outside {self.describe()['roi']}" if self.roi else ""
+        return "; ".join(part for part in (found, mask, roi) if part)
 
     def describe(self) -> dict[str, str]:
         """For people: the settings that are not the default."""

@@ -170,19 +170,15 @@ class Worker:
 
     def _left_out(self, image: Image) -> tuple[Tensor | None, str]:
         """The mask of a whole picture, and what to say of it."""
-        said: list[str] = []
+        found = ""
         left_out: Tensor | None = None
         if self.settings.auto_mask:
             overlays = find_overlays(image)
-            left_out = overlays.mask
-            said += [text] if (text := overlays.describe()) else []
+            left_out, found = overlays.mask, overlays.describe()
         if self.mask is not None:
             given = as_mask(self.mask, (image.height, image.width))
             left_out = given if left_out is None else left_out | given
-            said.append(f"mask {printable(self.settings.mask)}")
-        if self.settings.roi is not None:
-            said.append("outside " + self.settings.describe()["roi"])
-        return left_out, "; ".join(said)
+        return left_out, self.settings.left_out_text(found)
 
     def _flush(self, waiting: list[Picture]) -> None:
         """Measure all waiting pictures, those of one size together, and let go of their pixels."""
