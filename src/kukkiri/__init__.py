@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from kukkiri.metrics.spec import MetricSpec
     from kukkiri.metrics.table import metrics
     from kukkiri.quality.verbs import compare, quality
+    from kukkiri.sharpness.blur import Blur, blur
 
 __all__ = [
+    "Blur",
     "Image",
     "KukkiriError",
     "Metric",
     "MetricSpec",
     "Record",
     "Score",
+    "blur",
     "compare",
     "load",
     "measure",
@@ -47,6 +50,8 @@ _LAZY = {
     "MetricSpec": "kukkiri.metrics.spec",
     "Record": "kukkiri.inspection.record",
     "Score": "kukkiri.metrics.score",
+    "Blur": "kukkiri.sharpness.blur",
+    "blur": "kukkiri.sharpness.blur",
     "compare": "kukkiri.quality.verbs",
     "load": "kukkiri.images.reading",
     "measure": "kukkiri.inspection.measuring",

@@ -73,6 +73,10 @@ class LicenceError(WeightError):
     """The licence of a checkpoint has not been accepted."""
 
 
+class TrainingError(KukkiriError):
+    """A training run cannot go on, or cannot be resumed."""
+
+
 def missing_extra(extra: str, package: str, purpose: str) -> MissingExtraError:
     """The error for an optional dependency that is not installed."""
     return MissingExtraError(

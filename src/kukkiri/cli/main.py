@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import kukkiri
-from kukkiri.cli import compare, demo, doctor, list_metrics, measure, quality, weights
+from kukkiri.cli import compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
 from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
@@ -26,7 +26,9 @@ app = typer.Typer(
 app.command("measure")(measure.command)
 app.command("quality")(quality.command)
 app.command("compare")(compare.command)
+app.command("train")(train.command)
 app.command("list")(list_metrics.command)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(weights.app, name="weights")
 app.command("demo")(demo.command)
 app.command("doctor")(doctor.command)

@@ -6,6 +6,22 @@ from math import inf
 
 from kukkiri.metrics.spec import MetricSpec
 
+KUKKIRI_BLUR = MetricSpec(
+    name="kukkiri-blur",
+    title="Blur size",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.kukkiri_blur:KukkiriBlur",
+    higher_is_better=False,
+    value_range=(0.0, 12.0),
+    unit="px",
+    min_size=32,
+    differentiable=False,
+    tileable=True,
+    evidence="exact",
+    weights=("kukkiri-blur",),
+    paper="Kukkiri, recipe training/kukkiri_blur.py",
+)
+
 LAPLACIAN_VARIANCE = MetricSpec(
     name="laplacian-variance",
     title="Variance of the Laplacian",
@@ -161,6 +177,7 @@ S3 = MetricSpec(
 )
 
 SPECS = (
+    KUKKIRI_BLUR,
     LAPLACIAN_VARIANCE,
     MODIFIED_LAPLACIAN,
     TENENGRAD,

@@ -1,0 +1,1 @@
+"""Backbones in the layouts of their published checkpoints."""

@@ -1,0 +1,237 @@
+"""The network behind `kukkiri-blur`: a shared trunk over a scale pyramid, fused from coarse to fine.
+
+Invariant by construction to gain and offset: every level of the pyramid is standardised by its own local mean and
+deviation before any weight sees it, and what is kept of the deviations are only their ratios from level to level.
+One trunk for all levels makes a blur at one scale look like half that blur at the next.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Side of the cells, in pixels of their level, over which means and deviations are taken.
+CELL = 8
+# A deviation below this counts as none: a sixtieth of a 16-bit step, and above single precision's rounding.
+FLAT = 2.5e-7
+
+
+class BlurMaps(NamedTuple):
+    """What the network says, at 1/8 of the picture.
+
+    Parameters
+    ----------
+    logits : Tensor, (N, K, h, w)
+        Of the distribution over log2 sigma, whose K bins are `BlurNet.centres`.
+    anisotropy : Tensor, (N, 2, h, w)
+        (xx − yy, 2·xy) / (xx + yy) of the PSF's covariance: within the unit disc, 0 for a round PSF.
+    family : Tensor, (N, 3, h, w)
+        Logits of Gaussian, disc, motion.
+    features : Tensor, (N, F, h, w)
+        What the heads are computed from.
+    """
+
+    logits: Tensor
+    anisotropy: Tensor
+    family: Tensor
+    features: Tensor
+
+
+class Block(nn.Module):
+    """A residual block: 3×3, rectified, 1×1."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.spread = nn.Conv2d(width, width, 3, padding=1)
+        self.mix = nn.Conv2d(width, width, 1)
+        # Starts as the identity, which trains without normalisation layers.
+        for parameter in self.mix.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) → (N, C, h, w)."""
+        added: Tensor = self.mix(F.relu(self.spread(x)))
+        return x + added
+
+
+class BlurNet(nn.Module):
+    """Distribution of the local blur size, at 1/8 of the picture.
+
+    Parameters
+    ----------
+    levels : int
+        Of the pyramid, each half the one before.
+    stem, width : int
+        Channels of the trunk's first convolution and of its blocks.
+    blocks : int
+        Of the trunk.
+    fused : tuple of int
+        Channels of the fused features from the finest (1/8) to the coarsest (1/32).
+    fused_blocks : int
+        Of each fused level.
+    """
+
+    stride = 8
+    # log2 sigma from 0.25 to 16 px in steps of an eighth of an octave.
+    low, high, count = -2.0, 4.0, 49
+    feature_count = 96
+    centres: Tensor
+
+    def __init__(
+        self,
+        levels: int = 4,
+        stem: int = 24,
+        width: int = 48,
+        blocks: int = 3,
+        fused: tuple[int, int, int] = (64, 96, 128),
+        fused_blocks: int = 2,
+    ) -> None:
+        super().__init__()
+        self.levels = levels
+        self.register_buffer("centres", torch.linspace(self.low, self.high, self.count), persistent=False)
+        self.stem = nn.Sequential(nn.Conv2d(1, stem, 5, 2, 2), nn.ReLU(), nn.Conv2d(stem, width, 3, 2, 1), nn.ReLU())
+        self.trunk = nn.Sequential(*(Block(width) for _ in range(blocks)))
+        fine, middle, coarse = fused
+        self.from_finest = nn.Conv2d(width, fine, 2, 2)
+        self.entries = nn.ModuleList(nn.Conv2d(width, c, 1) for c in fused)
+        self.descents = nn.ModuleList([nn.Conv2d(middle, fine, 1), nn.Conv2d(coarse, middle, 1)])
+        self.energies = nn.ModuleList(nn.Conv2d(levels - 1, c, 1) for c in fused)
+        self.fusions = nn.ModuleList(nn.Sequential(*(Block(c) for _ in range(fused_blocks))) for c in fused)
+        self.neck = nn.Conv2d(fine, self.feature_count, 1)
+        self.head = nn.Conv2d(self.feature_count, self.count + 2 + 3, 1)
+
+    @property
+    def multiple(self) -> int:
+        """Sides of the input are extended to a multiple of this."""
+        return 4 << (self.levels - 1)
+
+    def forward(self, image: Tensor) -> BlurMaps:
+        """Estimate.
+
+        Parameters
+        ----------
+        image : Tensor, (N, 1, H, W)
+            Any range: gain and offset cancel.
+
+        Returns
+        -------
+        BlurMaps
+            Of h = ⌈H / 32⌉·4 rows, and columns likewise: what lies beyond the picture is its mirror image.
+        """
+        pyramid, energies = self.standardised_pyramid(image)
+        features = [self.trunk(self.stem(level)) for level in pyramid]
+        return self.fuse(features, energies)
+
+    def standardised_pyramid(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Each level standardised, and the logarithms of the ratios of their deviations, at 1/8."""
+        height, width = image.shape[-2:]
+        x = mirrored(image, -height % self.multiple, -width % self.multiple)
+        # Half precision would spoil the differences of nearly equal numbers.
+        with torch.autocast(image.device.type, enabled=False):
+            pyramid, deviations = [], []
+            size = [x.shape[-2] // self.stride, x.shape[-1] // self.stride]
+            for level in range(self.levels):
+                standard, deviation = standardise(x)
+                pyramid.append(standard)
+                deviations.append(resized(deviation.log2(), size))
+                if level < self.levels - 1:
+                    x = F.avg_pool2d(x, 2)
+            ratios = torch.cat([fine - coarse for fine, coarse in pairwise(deviations)], 1)
+        return pyramid, ratios.clamp(-6, 6)
+
+    def fuse(self, features: list[Tensor], energies: Tensor) -> BlurMaps:
+        """The trunk's features of all levels to maps at 1/8."""
+        finest, *others = features
+        coming = finest  # replaced by the coarsest level's before it is asked for
+        for at in reversed(range(len(self.fusions))):
+            x = self.entries[at](others[at])
+            size = x.shape[-2:]
+            x = x + self.energies[at](resized(energies, size))
+            if at == 0:
+                x = x + self.from_finest(finest)
+            if at < len(self.descents):
+                x = x + resized(self.descents[at](coming), size)
+            coming = self.fusions[at](F.relu(x))
+        features_out = F.relu(self.neck(F.relu(coming)))
+        out = self.head(features_out).float()
+        logits, anisotropy, family = out.split([self.count, 2, 3], 1)
+        # Within the unit disc, whatever the weights.
+        anisotropy = anisotropy / (1 + anisotropy.square().sum(1, keepdim=True)).sqrt()
+        return BlurMaps(logits, anisotropy, family, features_out.float())
+
+
+def mirrored(image: Tensor, rows: int, columns: int) -> Tensor:
+    """Extend at the bottom and on the right by the picture's mirror image."""
+    if rows:
+        image = torch.cat([image, image[..., _mirror(image.shape[-2], rows), :]], -2)
+    if columns:
+        image = torch.cat([image, image[..., :, _mirror(image.shape[-1], columns)]], -1)
+    return image
+
+
+def _mirror(size: int, beyond: int) -> list[int]:
+    return [(size - 1 - i % size) if (i // size) % 2 == 0 else i % size for i in range(beyond)]
+
+
+def standardise(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Subtract the local mean and divide by the local deviation.
+
+    Parameters
+    ----------
+    image : Tensor, (N, 1, H, W), sides multiples of 4
+
+    Returns
+    -------
+    standard : Tensor, (N, 1, H, W)
+    deviation : Tensor, (N, 1, ~H/8, ~W/8)
+        Local standard deviation over about 24 px, at least `FLAT`.
+    """
+    size = image.shape[-2:]
+    cell = min(CELL, *size)
+    centred = image - resized(_smooth(F.avg_pool2d(image, cell)), size)
+    deviation = (_smooth(F.avg_pool2d(centred.square(), cell)) + FLAT**2).sqrt()
+    return centred / resized(deviation, size), deviation
+
+
+def _smooth(cells: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(cells, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+
+def resized(maps: Tensor, size: torch.Size | list[int] | tuple[int, int]) -> Tensor:
+    """Bilinear, pixel centres aligned by area."""
+    if list(maps.shape[-2:]) == list(size):
+        return maps
+    return F.interpolate(maps, size=list(size), mode="bilinear", align_corners=False)
+
+
+def expectation(logits: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of log2 sigma, each (N, 1, h, w)."""
+    share = logits.softmax(1)
+    bins = centres[:, None, None]
+    mean = (share * bins).sum(1, keepdim=True)
+    variance = (share * (bins - mean).square()).sum(1, keepdim=True)
+    return mean, variance.clamp_min(1e-8).sqrt()
+
+
+# The spread, in octaves, at which a place counts half.
+HALF_EVIDENCE = 0.25
+
+
+def evidence_of(spread: Tensor) -> Tensor:
+    """How much a place says of its blur, 0 to 1: an inverse variance that saturates.
+
+    Parameters
+    ----------
+    spread : Tensor
+        Standard deviation of log2 sigma, octaves.
+
+    Returns
+    -------
+    Tensor
+        1 for a certain place, ½ at a spread of 0.25 octaves, 0 for no idea.
+    """
+    return 1 / (1 + (spread / HALF_EVIDENCE).square())

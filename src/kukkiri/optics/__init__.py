@@ -1,0 +1,1 @@
+"""The physics of pictures: point-spread functions, lenses, noise, light; differentiable where it can be."""
