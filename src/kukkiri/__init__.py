@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from kukkiri.metrics.table import metrics
     from kukkiri.quality.verbs import compare, quality
     from kukkiri.sharpness.blur import Blur, blur
+    from kukkiri.sharpness.calibration import Calibration, calibrate
 
 __all__ = [
     "Blur",
+    "Calibration",
     "Image",
     "KukkiriError",
     "Metric",
@@ -34,6 +36,7 @@ __all__ = [
     "Record",
     "Score",
     "blur",
+    "calibrate",
     "compare",
     "load",
     "measure",
@@ -52,6 +55,8 @@ _LAZY = {
     "Score": "kukkiri.metrics.score",
     "Blur": "kukkiri.sharpness.blur",
     "blur": "kukkiri.sharpness.blur",
+    "Calibration": "kukkiri.sharpness.calibration",
+    "calibrate": "kukkiri.sharpness.calibration",
     "compare": "kukkiri.quality.verbs",
     "load": "kukkiri.images.reading",
     "measure": "kukkiri.inspection.measuring",

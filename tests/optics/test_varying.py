@@ -115,6 +115,8 @@ def test_impossible_values_are_refused() -> None:
     with pytest.raises(InputError):
         blur_by_map(CAMERA, CAMERA * float("nan"))
     with pytest.raises(InputError):
+        blur_by_map(CAMERA, CAMERA, border="valid")
+    with pytest.raises(InputError):
         blur_by_map(CAMERA, CAMERA, levels=1)
     with pytest.raises(UnknownNameError):
         blur_by_map(CAMERA, CAMERA, "box")  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ LATIN = {"Kukkiri", "JavaScript", "RGB", "px", "SSIM", "Enter", "Esc", "Shift", 
 # Families of keys of which the pages build the end: say(`direction.${answers}_higher`).
 BUILT = (
     *("direction.", "better_than.", "extremes.best_", "extremes.worst_", "failure.", "overlay.", "panel.channels_"),
-    *("column.", "metric.", "metric_title.", "setting.", "setting_value."),
+    *("blur.family_", "blur.reason_", "column.", "metric.", "metric_title.", "setting.", "setting_value."),
 )
 
 

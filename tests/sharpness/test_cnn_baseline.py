@@ -1,4 +1,4 @@
-"""The plain backbone: what it can on clean pictures, what it cannot on another day, and its recipe."""
+"""The plain backbone: what it can on clean pictures, what it cannot on noisy ones, and its recipe."""
 
 from __future__ import annotations
 
@@ -47,6 +47,12 @@ def test_clean_photographs_are_within_a_third(name: str) -> None:
         assert metric(seen(name, sigma)).item() == pytest.approx(sigma, rel=1 / 3)
 
 
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "camera", "rocket"])
+def test_noise_is_taken_for_detail(name: str) -> None:
+    """The failure that the robustness table keeps: at 4 % noise, less than half of the true sigma."""
+    assert kk.metric("cnn-baseline")(seen(name, 3.0, "noise-4")).item() < 1.5
+
+
 @pytest.mark.parametrize("tile", [64, 17, 5])
 def test_parts_are_pooled_to_the_moments_of_the_whole(tile: int) -> None:
     """With a trunk whose features are the pixels, whatever the parts."""
@@ -71,7 +77,8 @@ def test_a_large_picture_has_about_the_value_of_its_parts() -> None:
     """Two by two copies of a picture, mirrored so that no edge comes in: pooled in four parts, and of one blur."""
     picture = seen("astronaut", 2.0)
     rows = torch.cat([picture, picture.flip(-2)], -2)
-    four = F.pad(torch.cat([rows, rows.flip(-1)], -1), (0, 40), mode="reflect")
+    four = torch.cat([rows, rows.flip(-1)], -1)
+    four = torch.cat([four, four[..., :40]], -1)
     metric = kk.metric("cnn-baseline")
     assert metric(four).item() == pytest.approx(metric(picture).item(), rel=0.1)
 
@@ -103,14 +110,15 @@ def folder(tmp_path: Path) -> Path:
 
 def test_recipe_learns_and_its_weights_are_the_metrics(folder: Path, tmp_path: Path) -> None:
     recipe = CnnBaseline((folder,), views=2)
-    before = recipe.validate(recipe.model().eval())["score"]
+    with torch.no_grad():
+        before = recipe.validate(recipe.model().eval())["score"]
     result = train(recipe, tmp_path / "run", steps=60, precision="no", progress=False)
     assert result.best is not None and result.score is not None and result.score < 0.6 * before
     assert kk.metric("cnn-baseline", weights=result.best)(seen("camera", 1.0)).isfinite()
 
 
 def test_recipe_draws_the_same_again(folder: Path) -> None:
-    batches = [next(CnnBaseline((folder,), views=2, batch=8).batches(3, 5)) for _ in range(2)]
+    batches = [next(CnnBaseline((folder,), views=1, batch=8).batches(3, 5)) for _ in range(2)]
     assert torch.equal(batches[0].pooled, batches[1].pooled)
     assert torch.equal(batches[0].log_sigma, batches[1].log_sigma)
 

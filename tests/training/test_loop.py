@@ -145,8 +145,8 @@ def test_a_signal_leaves_a_validation_at_once(whole: tuple[Path, Result], tmp_pa
 
     result = run(Slow(), tmp_path)
     assert not result.finished and result.steps == 10 and not result.curve and "swallowed" not in reached
-    assert run(Tiny(), tmp_path, resume=True).steps == 30
-    same(state(tmp_path)["model"], state(whole[0])["model"])
+    assert [e["step"] for e in run(Tiny(), tmp_path, resume=True).curve] == [10, 20, 30]
+    same(state(tmp_path), state(whole[0]))
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -243,12 +243,12 @@ def test_twenty_such_steps_in_a_row_end_the_run(tmp_path: Path) -> None:
 
 
 def test_minutes_are_summed_and_the_rate_follows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step takes 6 s on this clock: 2 minutes are 20 steps, over a stop and hours of pause."""
+    """A step takes 7.5 s on this clock: 2 minutes are 16 steps, over a stop and hours of pause."""
     clock = [1000.0]
 
     class Timed(Tiny):
         def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, float | Tensor]]:
-            clock[0] += 6
+            clock[0] += 7.5
             return super().loss(model, batch)
 
     monkeypatch.setattr("kukkiri.training.run.time", SimpleNamespace(monotonic=lambda: clock[0]))
@@ -256,15 +256,15 @@ def test_minutes_are_summed_and_the_rate_follows_them(tmp_path: Path, monkeypatc
     recipe = Timed()
     recipe._events = {11: lambda: os.kill(os.getpid(), signal.SIGTERM)}
     first = run(recipe, tmp_path, minutes=2, **options)
-    assert first.steps == 12 and first.minutes == pytest.approx(1.2)
-    assert [e["step"] for e in first.curve] == [5, 10]
+    assert first.steps == 12 and first.minutes == 1.5
+    assert [e["step"] for e in first.curve] == [4, 8]
     clock[0] += 9999
     result = run(Timed(), tmp_path, resume=True, **options)  # the budget is the one of before
-    assert result.finished and result.steps == 20 and result.minutes == pytest.approx(2)
-    assert [e["step"] for e in result.curve] == [5, 10, 15, 20]
+    assert result.finished and result.steps == 16 and result.minutes == 2
+    assert [e["step"] for e in result.curve] == [4, 8, 12, 16]
     rates = [e["lr"] for e in lines(tmp_path) if e["kind"] == "train"]
     recipe = Tiny()
-    assert rates == pytest.approx([3e-3 * recipe.schedule(k / 20) for k in range(20)], rel=1e-6)
+    assert rates == pytest.approx([3e-3 * recipe.schedule(k / 16) for k in range(16)], rel=1e-6)
 
 
 def test_a_finished_run_can_be_given_more(whole: tuple[Path, Result], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import kukkiri
-from kukkiri.cli import compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
+from kukkiri.cli import calibrate, compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
 from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("measure")(measure.command)
 app.command("quality")(quality.command)
 app.command("compare")(compare.command)
+app.command("calibrate")(calibrate.command)
 app.command("train")(train.command)
 app.command("list")(list_metrics.command)
 app.add_typer(evaluate.app, name="evaluate")

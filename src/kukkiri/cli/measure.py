@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kukkiri.cli.output import Json, number, print_json, show, table
-from kukkiri.metrics.table import DEFAULT_METRICS, metric_names
+from kukkiri.metrics.score import json_number
+from kukkiri.metrics.table import DEFAULT_METRICS, metric_names, spec_of
 
 if TYPE_CHECKING:
     from kukkiri.inspection.run import Outcome
@@ -84,7 +85,7 @@ def command(
 
     def on_row(row: dict[str, Any]) -> None:
         if json:
-            print_json(row)
+            print_json({name: json_number(value) for name, value in row.items()})
         elif listed and len(rows) < PRINTED:
             rows.append(row)
 
@@ -140,7 +141,9 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
     """A table of values, names without the folder that they share, and below it what was masked and what failed."""
     import os
 
-    names = [*(["sigma"] if any(r["sigma"] is not None for r in rows) else []), *metrics, "noise"]
+    # What fills sigma would say the same twice.
+    source = next((name for name in metrics if spec_of(name).estimates_blur), None)
+    names = [*(["sigma"] if source else []), *(name for name in metrics if name != source), "noise"]
     planes = any(r["plane"] for r in rows)
     folder = os.path.commonpath([str(Path(r["path"]).parent) for r in rows])
 
@@ -148,11 +151,18 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
         name = os.path.relpath(row["path"], folder) if folder else row["path"]
         return name + (f" [{row['plane']}]" if planes else "")
 
+    def cell(row: dict[str, Any], name: str) -> str:
+        said = (row.get("sigma_note") or "") if name == "sigma" else ""
+        return ("< " if "bound: below" in said else "> " if "bound: above" in said else "") + number(row[name])
+
     parts: list[Any] = [f"in {folder}"] if folder else []
     parts.append(
-        table(["picture", *names], [(short(row), *(number(row[name]) for name in names)) for row in rows], right=names)
+        table(["picture", *names], [(short(row), *(cell(row, name) for name in names)) for row in rows], right=names)
     )
     parts += [f"{short(row)}: masked {row['masked']}" for row in rows if row["masked"]]
+    for row in rows:
+        notes = [note for note in (row.get("sigma_note") or "").split("; ") if note and not note.startswith("bound")]
+        parts += [f"{short(row)}: sigma {'; '.join(notes)}"] if notes else []
     parts += [f"{short(row)}: {row['error']}" for row in rows if row["error"]]
     return parts
 

@@ -1,14 +1,15 @@
-"""`kukkiri weights`: which checkpoints there are; get them, check them, find them."""
+"""`kukkiri weights`: which checkpoints there are; get them, check them, find them, export one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from kukkiri.cli.output import Json, print_json, show, table
 
-app = typer.Typer(name="weights", help="The checkpoints: list, fetch, verify, path.", no_args_is_help=True)
+app = typer.Typer(name="weights", help="The checkpoints: list, fetch, verify, path, export.", no_args_is_help=True)
 
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that 'kukkiri weights list' shows.")]
 
@@ -150,3 +151,19 @@ def path(
         raise missing(entry)
     if not there:
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    key: Annotated[str, typer.Argument(help="A network that can be exported: kukkiri-blur.")],
+    out: Annotated[Path, typer.Option("--out", help="The ONNX file to write.")],
+) -> None:
+    """Write a network of ours as an ONNX file, for programs without torch."""
+    from kukkiri.errors import unknown_name
+
+    if key != "kukkiri-blur":
+        raise unknown_name("a network that can be exported", key, ["kukkiri-blur"], "the others are the authors' own")
+    from kukkiri.sharpness.blur_onnx import export_onnx
+
+    export_onnx(out)
+    show(f"{out}: takes grey pictures (n, 1, h, w) with sides of 64, 96, 128, …; gives maps at 1/8 of them.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kukkiri.evaluation.estimates import Scorer, read
 from kukkiri.evaluation.pictures import centre
-from kukkiri.evaluation.protocol import PSFS, ROUND, RobustnessProtocol, elliptical, log_uniform, on_grid
+from kukkiri.evaluation.protocol import ROUND, RobustnessProtocol, elliptical, kernel_of, log_uniform, on_grid
 from kukkiri.evaluation.statistics import median
 from kukkiri.evaluation.trials import Row
 from kukkiri.metrics.score import json_number
@@ -69,7 +69,7 @@ def measure(
 def _kernel(family: str, random: np.random.Generator) -> Tensor:
     sigma = log_uniform(random, *SIGMAS)
     if family not in ELLIPTICAL:
-        return PSFS[family](sigma, random)
+        return kernel_of(family, sigma, random)
     shape, scale = ELLIPTICAL[family]
     ratio, angle = log_uniform(random, *RATIOS), float(random.uniform(-math.pi / 2, math.pi / 2))
     return elliptical(shape, sigma, ratio, angle, scale)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kukkiri.evaluation.estimates import Scorer, read
 from kukkiri.evaluation.pictures import centre
-from kukkiri.evaluation.protocol import PSFS, RobustnessProtocol, on_grid
+from kukkiri.evaluation.protocol import RobustnessProtocol, kernel_of, on_grid
 from kukkiri.evaluation.statistics import median
 from kukkiri.evaluation.trials import Row
 from kukkiri.metrics.score import json_number
@@ -56,7 +56,7 @@ def measure(
                 if before.bound or not multiple * base <= GREATEST:  # NaN too
                     continue
                 random = protocol.random("increment", name, family, str(multiple))
-                kernel = PSFS[family](max(multiple * base, LEAST), random)
+                kernel = kernel_of(family, max(multiple * base, LEAST), random)
                 added = float(sigma_of(kernel))
                 after = read(metric, on_grid(centre(blur(image, kernel), size), 8))
                 # A bound is no estimate that variances could be taken of.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kukkiri.evaluation.estimates import Scorer, read
 from kukkiri.evaluation.pictures import centre
-from kukkiri.evaluation.protocol import PSFS, RobustnessProtocol, log_uniform, on_grid
+from kukkiri.evaluation.protocol import RobustnessProtocol, kernel_of, log_uniform, on_grid
 from kukkiri.evaluation.statistics import median
 from kukkiri.evaluation.trials import Row
 from kukkiri.images.resampling import imresize, resampling_taps
@@ -121,7 +121,7 @@ def measure(
             parts.append((max(low, RESIZED_FROM), tuple(RESIZED)))
         for least, transforms in parts:
             random = protocol.random("invariances", name, family, transforms[0])
-            kernel = PSFS[family](log_uniform(random, least, high), random)
+            kernel = kernel_of(family, log_uniform(random, least, high), random)
             before = on_grid(protocol.blurred(prepared, kernel), 16)
             truth = float(sigma_of(kernel))
             for key, metric in metrics.items():

@@ -43,6 +43,8 @@ PSFS: Mapping[str, Callable[[float, np.random.Generator], Tensor]] = MappingProx
         "motion": lambda sigma, random: psf.motion(sigma * math.sqrt(24), random.uniform(-math.pi / 2, math.pi / 2)),
     }
 )
+# Kernels that are tried to meet a drawn size; the truth is measured, so that it need not be met exactly.
+STEPS = 8
 # Families without a direction: an estimator must not see one.
 ROUND = ("gaussian", "disc", "p-exponential", "airy")
 
@@ -137,9 +139,50 @@ class RobustnessProtocol:
             The picture, and its true sigma in pixels: of the kernel that was applied.
         """
         random = self.random("trial", name, family, on)
-        kernel = PSFS[family](log_uniform(random, *self.sigma), random)
+        kernel = kernel_of(family, log_uniform(random, *self.sigma), random)
         picture = day(self.blurred(image, kernel), on, int(random.integers(2**31)))
         return picture, float(psf.sigma_of(kernel))
+
+
+def kernel_of(family: str, sigma: float, random: np.random.Generator) -> Tensor:
+    """A kernel of a family whose own sigma, sampled on pixels, is `sigma`, as nearly as the family can.
+
+    A disc of radius R, averaged over each pixel, is wider than R/2 by a pixel's variance, and grows in steps as its rim
+    passes sample after sample: sizes drawn for the ideal shape would crowd, and some would be drawn twice. So the
+    nearest kernels below and above are mixed in the proportion that gives the size; the rim is that much softer.
+
+    Parameters
+    ----------
+    family : str
+        One of `PSFS`.
+    sigma : float
+        Pixels.
+    random : Generator
+        Draws what else the family has: a direction, a ratio, an exponent.
+
+    Returns
+    -------
+    Tensor, (1, k, k)
+    """
+    seed, target = int(random.integers(2**63)), sigma**2
+    found: list[tuple[float, Tensor]] = []
+    asked, gain = target, 1.0
+    for _ in range(STEPS):
+        kernel = PSFS[family](math.sqrt(asked), np.random.default_rng(seed))
+        variance = float(psf.sigma_of(kernel)) ** 2
+        found.append((variance, kernel))
+        if math.isclose(variance, target, rel_tol=1e-5):
+            return kernel
+        # What is missing is asked for in addition, twice as much each time until a step is passed.
+        passed = len(found) > 1 and (found[-2][0] > target) != (variance > target)
+        gain = 1.0 if passed else 2 * gain
+        asked = max(asked + gain / 2 * (target - variance), asked / 2)
+    below = max((f for f in found if f[0] <= target), key=lambda f: f[0], default=None)
+    above = min((f for f in found if f[0] > target), key=lambda f: f[0], default=None)
+    if below is None or above is None:
+        return min(found, key=lambda f: abs(f[0] - target))[1]
+    share = (target - below[0]) / (above[0] - below[0])
+    return psf.mixture([below[1], above[1]], [1 - share, share])
 
 
 def elliptical(

@@ -128,13 +128,17 @@ def robustness(
     Raises
     ------
     InputError
-        If a metric needs a reference, two have one name, or there is no picture.
+        If a metric needs a reference, two metrics or pictures have one name, or there is no picture.
     KukkiriError
         If the journal cannot be written or a process dies.
     """
     protocol = protocol or RobustnessProtocol()
     if not pictures:
         raise InputError(expected="sharp pictures", got="none", fix="name a folder that holds some")
+    for group in (pictures, increment):
+        names = [picture.name for picture in group]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise InputError(expected="each picture under a name of its own", got=f"{twice[0]} twice", fix="rename one")
     built, specs, skipped = _built(metrics)
     sized = [name for name, found in built.items() if gives_sigma(specs[name])]
     with_axes = [name for name, found in built.items() if isinstance(found, BlurEstimator)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import Overlays, find_overlays
 from kukkiri.images.statistics import Statistics, statistics
 from kukkiri.images.tiles import tiles
+from kukkiri.inspection.blur_view import BlurView, columns_of, view_of
 from kukkiri.inspection.thumbnails import SIDE, thumbnail
 from kukkiri.metrics.base import Metric
-from kukkiri.metrics.tiled import measure_tiled
+from kukkiri.metrics.estimating import EstimatesBlur
+from kukkiri.metrics.tiled import measure_together
 
 if TYPE_CHECKING:
     from kukkiri.images.reading import ImageFile
@@ -30,29 +32,54 @@ TILE = 2048
 SEARCH_WIDTH = 4096
 
 
+@dataclass
+class Found:
+    """What is found in a picture that is never in memory as a whole.
+
+    Parameters
+    ----------
+    columns : dict
+        Of its record.
+    scores : dict
+        Metric name → value, None where it cannot be measured.
+    errors : list of str
+        Why not.
+    thumbnail : bytes or None
+    blur : BlurView or None
+        For the report.
+    """
+
+    columns: dict[str, Any]
+    scores: dict[str, float | None] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    thumbnail: bytes | None = None
+    blur: BlurView | None = None
+
+
 def measure_huge(
     source: ImageFile, plane: int, metrics: list[Metric], settings: Settings, mask: Image | None, *, thumbnails: bool
-) -> tuple[dict[str, Any], dict[str, float | None], list[str], bytes | None]:
-    """Columns, scores, errors and thumbnail of a picture that is never in memory as a whole.
+) -> Found:
+    """Everything about a picture that is never in memory as a whole.
 
     Parameters
     ----------
     source : ImageFile
     plane : int
     metrics : list of Metric
-        Those that are not tileable get an error.
+        Those that are not tileable get an error; the first that estimates a blur fills the columns of sigma.
     settings : Settings
     mask : Image, optional
         White where pixels must not count.
     thumbnails : bool
+        Also what only the report needs.
 
     Returns
     -------
-    (dict, dict, list of str, bytes or None)
+    Found
     """
     _, height, width = source.shape(plane)
     box = settings.roi.checked_inside(height, width) if settings.roi else Box(0, 0, height, width)
-    found = ""
+    said = ""
     left_out: Tensor | None = None
     if settings.auto_mask:
         overlays = _find_overlays(source, plane)
@@ -60,23 +87,34 @@ def measure_huge(
             left_out = torch.zeros(box.height, box.width, dtype=torch.bool)
             for overlay in overlays.found:
                 left_out[_within(overlay.box, box)] = True
-            found = overlays.describe()
+            said = overlays.describe()
     if mask is not None:
         given = as_mask(mask, (height, width))[box.slices]
         left_out = given if left_out is None else left_out | given
-    columns: dict[str, Any] = vars(_statistics(source, plane, box, left_out)) | {
-        "masked": settings.left_out_text(found)
-    }
-    scores: dict[str, float | None] = {}
-    errors: list[str] = []
-    for metric in metrics:
+    found = Found(vars(_statistics(source, plane, box, left_out)) | {"masked": settings.left_out_text(said)})
+    estimators = [one for one in metrics if isinstance(one, EstimatesBlur)]
+    for one in estimators:
         try:
-            scores[metric.spec.name] = measure_tiled(metric, source, mask=left_out, plane=plane, box=box, size=TILE)
+            with torch.inference_mode():
+                blur = one.estimate_file(source, mask=left_out, plane=plane, box=box)
         except KukkiriError as error:
-            scores[metric.spec.name] = None
-            errors.append(f"{metric.spec.name}: {error}")
-    small = _thumbnail(source, plane) if thumbnails else None
-    return columns, scores, errors, small
+            found.scores[one.spec.name] = None
+            found.errors.append(f"{one.spec.name}: {error}")
+            continue
+        found.scores[one.spec.name] = blur.sigma
+        if one is estimators[0]:
+            found.columns.update(columns_of(blur))
+            found.blur = view_of(blur, box, left_out, (height, width)) if thumbnails else None
+    others = [one for one in metrics if not isinstance(one, EstimatesBlur)]
+    values = measure_together(others, source, mask=left_out, plane=plane, box=box, size=TILE)
+    for other, value in zip(others, values):
+        if isinstance(value, KukkiriError):
+            found.scores[other.spec.name] = None
+            found.errors.append(f"{other.spec.name}: {value}")
+        else:
+            found.scores[other.spec.name] = value
+    found.thumbnail = _thumbnail(source, plane) if thumbnails else None
+    return found
 
 
 def _find_overlays(source: ImageFile, plane: int) -> Overlays:

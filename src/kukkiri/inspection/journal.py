@@ -12,20 +12,38 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kukkiri.errors import WriteError
+from kukkiri.inspection.blur_view import BlurView
 from kukkiri.inspection.record import printable
 from kukkiri.inspection.settings import file_fingerprint
 from kukkiri.inspection.worker import Measured
 
 SUFFIX = ".journal"
 # To be raised when the tables change: an older journal is then started anew.
-LAYOUT = 2
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings, fingerprint, has_thumbnail, failed);
-CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, PRIMARY KEY (source, plane));
-"""
+LAYOUT = 3
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings, fingerprint, has_thumbnail, failed)",
+    "CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, blur TEXT, map BLOB, "
+    "PRIMARY KEY (source, plane))",
+)
+
+
+class Kept(NamedTuple):
+    """What is kept of one picture.
+
+    Parameters
+    ----------
+    row : dict
+        As `Record.to_row` gives it.
+    thumbnail : bytes or None
+    blur : BlurView or None
+    """
+
+    row: dict[str, Any]
+    thumbnail: bytes | None
+    blur: BlurView | None
 
 
 class Journal:
@@ -58,7 +76,7 @@ class Journal:
                 self._db.execute("DROP TABLE IF EXISTS files")
                 self._db.execute("DROP TABLE IF EXISTS rows")
             self._db.execute("BEGIN IMMEDIATE")
-            for statement in SCHEMA.strip().split("\n"):
+            for statement in SCHEMA:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {LAYOUT}")
             self._db.execute("COMMIT")
@@ -96,8 +114,7 @@ class Journal:
                     (key, self.settings, pictures[0].fingerprint, shown, failed),
                 )
                 self._db.executemany(
-                    "INSERT INTO rows VALUES (?, ?, ?, ?)",
-                    ((key, m.record.plane, json.dumps(m.record.to_row()), m.thumbnail) for m in pictures),
+                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", ((key, *_stored(m)) for m in pictures)
                 )
             self._db.execute("COMMIT")
 
@@ -122,15 +139,16 @@ class Journal:
             stored = {key for (key,) in self._db.execute("SELECT source FROM files")}
         return len(stored - {_key(file) for file in files})
 
-    def rows(self, files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], bytes | None]]:
-        """Row and thumbnail of each picture of these files, in their order."""
-        query = "SELECT row, thumbnail FROM rows WHERE source = ? ORDER BY plane"
+    def rows(self, files: Sequence[Path]) -> Iterator[Kept]:
+        """What is kept of each picture of these files, in their order."""
+        query = "SELECT row, thumbnail, blur, map FROM rows WHERE source = ? ORDER BY plane"
         for file in files:
             with self._guarded():
                 stored = self._db.execute(query, (_key(file),)).fetchall()
-            for row, small in stored:
+            for row, small, figures, cells in stored:
                 # The path as this run names it: the row may be from a run in another folder.
-                yield json.loads(row) | {"path": printable(file)}, small
+                named = json.loads(row) | {"path": printable(file)}
+                yield Kept(named, small, None if figures is None else BlurView(json.loads(figures), cells))
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -150,6 +168,12 @@ class Journal:
 def journal_path(out: Path) -> Path:
     """Where the journal of a table lies: beside it."""
     return out.with_name(out.name + SUFFIX)
+
+
+def _stored(measured: Measured) -> tuple[int, str, bytes | None, str | None, bytes | None]:
+    blur = measured.blur
+    figures, cells = (None, None) if blur is None else (json.dumps(dict(blur.figures)), blur.map)
+    return measured.record.plane, json.dumps(measured.record.to_row()), measured.thumbnail, figures, cells
 
 
 def _key(path: Path) -> bytes:

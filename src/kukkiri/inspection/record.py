@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from kukkiri.metrics.table import spec_of
+
 # Six significant digits: what single precision holds reliably, whatever the order of a sum.
 DIGITS = 6
 
@@ -35,13 +37,18 @@ class Record:
     noise : float or None
         Standard deviation of white noise on [0, 1].
     sigma, sigma_lo, sigma_hi : float or None
-        Blur size and its 90 % interval, pixels.
+        Blur size and its 90 % interval, pixels. Where the blur lies outside the measurable range, sigma is the end of
+        the range and the interval is open: from 0, or to infinity.
     masked : str
         What was left out of every measurement; '' for nothing.
     version : str
         Version of Kukkiri and, after '+', a hash of the weights that were used.
     scores : mapping
         Metric name → value, None where the metric could not be measured.
+    sigma_note : str or None
+        What else to know of sigma, parted by '; ': 'abstained: WHY' if there is none although nothing failed,
+        'bound: below' or 'bound: above' if it is the end of the range, 'unlike training' if it is to be doubted.
+        '' for nothing. None where no metric estimates a blur size: the row then has no such column.
     """
 
     path: str
@@ -63,18 +70,23 @@ class Record:
     masked: str = ""
     version: str = ""
     scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
+    sigma_note: str | None = None
 
     def to_row(self) -> dict[str, Any]:
-        """A flat JSON-ready dict: the columns, then one a metric. NaN is None; floats have six significant digits."""
+        """A flat dict: the columns, one a metric, the note. NaN is None; floats have six significant digits."""
         row = {name: getattr(self, name) for name in COLUMNS}
         row.update(self.scores)
+        if self.sigma_note is not None:
+            row[NOTE] = self.sigma_note
         return {name: _plain(value) for name, value in row.items()}
 
 
-COLUMNS = tuple(f.name for f in fields(Record) if f.name != "scores")
+# Stands last, and only where a metric estimates a blur size: what is fixed stays before the metrics.
+NOTE = "sigma_note"
+COLUMNS = tuple(f.name for f in fields(Record) if f.name not in ("scores", NOTE))
 # How a column is typed in a table that has types.
 COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
-    dict.fromkeys(("path", "error", "masked", "version"), str)
+    dict.fromkeys(("path", "error", "masked", "version", NOTE), str)
     | dict.fromkeys(("plane", "width", "height", "channels", "bit_depth"), int)
 )
 
@@ -91,7 +103,7 @@ def numeric_columns(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def columns(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names of all columns of a table with these metrics, in order."""
-    return (*COLUMNS, *metrics)
+    return (*COLUMNS, *metrics, *([NOTE] if any(spec_of(name).estimates_blur for name in metrics) else []))
 
 
 def _plain(value: Any) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from kukkiri.inspection.blur_view import BlurView
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.pages.language import check_language, language_of_locale
 from kukkiri.pages.report import Column, Gathered, write_report_page
@@ -29,7 +30,7 @@ _PROPERTIES = (
 )
 _OTHER_KEYS = (
     *("path", "plane", "error", "width", "height", "channels", "bit_depth", "pixel_size"),
-    *("sigma_lo", "sigma_hi", "masked", "version"),
+    *("sigma_lo", "sigma_hi", "sigma_note", "masked", "version"),
 )
 
 
@@ -45,11 +46,14 @@ class ReportRow:
         A WebP or JPEG file of at most 160 pixels a side.
     gate_failed : bool
         The picture does not meet the gate.
+    blur : BlurView or None
+        What the panel of the picture shows of its blur.
     """
 
     record: Mapping[str, Any]
     thumbnail: bytes | None = None
     gate_failed: bool = False
+    blur: BlurView | None = None
 
 
 def write_report(
@@ -102,11 +106,17 @@ def write_report(
         If the file cannot be written.
     """
     path, language = Path(path), check_language(language)
-    columns = (_SIGMA, *(_column_of(spec) for spec in metrics), *_PROPERTIES)
-    keys = (*_OTHER_KEYS, *(column.key for column in columns))
+    # The first metric that estimates a blur fills the columns of sigma: one chart for both.
+    source = next((spec for spec in metrics if spec.estimates_blur), None)
+    sigma = (
+        _SIGMA if source is None else replace(_column_of(source), key=_SIGMA.key, kind=_SIGMA.kind, metric=source.name)
+    )
+    columns = (sigma, *(_column_of(spec) for spec in metrics if spec is not source), *_PROPERTIES)
+    keys = (*_OTHER_KEYS, *([source.name] if source else []), *(column.key for column in columns))
     with Gathered(keys, path) as gathered:
         for row in rows:
-            gathered.add(row.record, row.thumbnail, row.gate_failed)
+            figures, cells = (None, None) if row.blur is None else (row.blur.figures, row.blur.map)
+            gathered.add(row.record, row.thumbnail, row.gate_failed, figures, cells)
         return write_report_page(
             path,
             gathered,

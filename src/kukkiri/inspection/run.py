@@ -134,7 +134,7 @@ def inspect(
                     on_batch(len(batch))
         _judge(journal, files, gates, outcome, on_row)
         if out is not None:
-            write_table(out, (row for row, _ in journal.rows(files)), names)
+            write_table(out, (kept.row for kept in journal.rows(files)), names)
         if report is not None:
             _write_report(report, journal, files, settings, gates, title, language)
         return outcome
@@ -179,7 +179,7 @@ def _judge(
 ) -> None:
     outcome.gate_failures = {g.text: [] for g in gates}
     outcome.gate_unknown = {g.text: [] for g in gates}
-    for row, _ in journal.rows(files):
+    for row, *_ in journal.rows(files):
         outcome.pictures += 1
         outcome.failed += row["error"] is not None
         for gate in gates:
@@ -210,8 +210,8 @@ def _write_report(
     from kukkiri.inspection.report import ReportRow, write_report
 
     def rows() -> Iterator[ReportRow]:
-        for row, small in journal.rows(files):
-            yield ReportRow(row, small, _unmet(gates, row))
+        for row, small, blur in journal.rows(files):
+            yield ReportRow(row, small, _unmet(gates, row), blur)
 
     write_report(
         path,

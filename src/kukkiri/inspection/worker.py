@@ -14,10 +14,11 @@ from torch import Tensor
 
 from kukkiri.errors import KukkiriError, one_line
 from kukkiri.images.image import Image
-from kukkiri.images.masks import as_mask
+from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import find_overlays
 from kukkiri.images.reading import ImageFile, load, open_image
 from kukkiri.images.statistics import statistics
+from kukkiri.inspection.blur_view import BlurView, columns_of, view_of
 from kukkiri.inspection.budget import PixelBudget
 from kukkiri.inspection.huge import measure_huge
 from kukkiri.inspection.record import Record, printable
@@ -25,6 +26,7 @@ from kukkiri.inspection.settings import Settings, file_fingerprint
 from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
+from kukkiri.metrics.estimating import BlurEstimate, EstimatesBlur
 
 log = logging.getLogger("kukkiri")
 
@@ -45,12 +47,15 @@ class Measured:
     source : Path
     fingerprint : str
         Of the file when it was opened.
+    blur : BlurView or None
+        For the report, with the thumbnail, if a metric estimated the blur.
     """
 
     record: Record
     thumbnail: bytes | None
     source: Path
     fingerprint: str
+    blur: BlurView | None = None
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Picture:
     thumbnail: bytes | None
     scores: dict[str, float | None] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    blur: BlurView | None = None
 
 
 class Worker:
@@ -89,6 +95,8 @@ class Worker:
     ) -> None:
         self.settings, self.thumbnails = settings, thumbnails
         self.metrics: list[Metric] = [metric(name, device=settings.device) for name in settings.metrics]
+        # The first that estimates a blur fills the columns of sigma.
+        self.estimator = next((one for one in self.metrics if isinstance(one, EstimatesBlur)), None)
         self.version = settings.version
         self.mask: Image | None = None if settings.mask is None else load(settings.mask)
         self.budget, self.while_waiting = budget, while_waiting
@@ -118,7 +126,13 @@ class Worker:
         name, fingerprint = printable(file), file_fingerprint(file)
 
         def result(picture: Picture | str, plane: int) -> Callable[[], Measured]:
-            return lambda: Measured(self._record(name, plane, picture), _thumbnail(picture), file, fingerprint)
+            def measured() -> Measured:
+                record = self._record(name, plane, picture)
+                if isinstance(picture, str):
+                    return Measured(record, None, file, fingerprint)
+                return Measured(record, picture.thumbnail, file, fingerprint, picture.blur)
+
+            return measured
 
         try:
             with open_image(file) as source:
@@ -138,10 +152,11 @@ class Worker:
         }
         if height * width > self.settings.whole_limit:
             self._flush(waiting)
-            values, scores, errors, small = measure_huge(
-                source, plane, self.metrics, self.settings, self.mask, thumbnails=self.thumbnails
+            found = measure_huge(source, plane, self.metrics, self.settings, self.mask, thumbnails=self.thumbnails)
+            empty = torch.empty(0)
+            return Picture(
+                empty, None, columns | found.columns, found.thumbnail, found.scores, found.errors, found.blur
             )
-            return Picture(torch.empty(0), None, columns | values, small, scores, errors)
         cost = height * width
         if cost > GROUP_PIXELS:
             with self.budget.holding(cost, self.while_waiting) if self.budget else nullcontext():
@@ -207,43 +222,57 @@ class Worker:
                 group[0].errors.append(_explain(error))
             return
         for one in self.metrics:
-            _measure_group(one, batch, group)
+            self._measure_group(one, batch, group)
+
+    def _measure_group(self, one: Metric, batch: Tensor, group: list[Picture]) -> None:
+        """One metric over pictures of one size; a failure of the whole is looked into picture by picture."""
+        mask = group[0].left_out
+        blurs: Sequence[BlurEstimate] = ()
+        try:
+            with torch.inference_mode():
+                if isinstance(one, EstimatesBlur):
+                    blurs = one.estimate(batch, mask=mask)
+                    values = [blur.sigma for blur in blurs]
+                else:
+                    values = one(batch, mask=mask).tolist()
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, KukkiriError):
+                for picture, pixels in zip(group, batch):
+                    self._measure_group(one, pixels[None], [picture])
+                return
+            for picture in group:
+                picture.scores[one.spec.name] = None
+                picture.errors.append(f"{one.spec.name}: {_explain(error)}")
+            return
+        for picture, value in zip(group, values):
+            picture.scores[one.spec.name] = value
+        if one is self.estimator:
+            for picture, blur in zip(group, blurs):
+                self._take_over(blur, picture)
+
+    def _take_over(self, blur: BlurEstimate, picture: Picture) -> None:
+        """The columns of sigma, and what the report shows, from the estimate that was made for the metric."""
+        picture.columns.update(columns_of(blur))
+        if self.thumbnails:
+            roi = self.settings.roi
+            region = Box(roi.top if roi else 0, roi.left if roi else 0, *picture.pixels.shape[1:])
+            picture.blur = view_of(
+                blur, region, picture.left_out, (picture.columns["height"], picture.columns["width"])
+            )
 
     def _record(self, name: str, plane: int, picture: Picture | str) -> Record:
+        note = None if self.estimator is None else ""
         if isinstance(picture, str):
             scores: dict[str, float | None] = dict.fromkeys(self.settings.metrics)
-            return Record(name, plane, picture, version=self.version, scores=scores)
+            return Record(name, plane, picture, version=self.version, scores=scores, sigma_note=note)
         return Record(
             name,
             plane,
             "; ".join(picture.errors) or None,
             version=self.version,
             scores={m: picture.scores.get(m) for m in self.settings.metrics},
-            **picture.columns,
+            **({"sigma_note": note} | picture.columns),
         )
-
-
-def _measure_group(one: Metric, batch: Tensor, group: list[Picture]) -> None:
-    """One metric over pictures of one size; a failure of the whole is looked into picture by picture."""
-    mask = group[0].left_out
-    try:
-        with torch.inference_mode():
-            values = one(batch, mask=mask).tolist()
-    except Exception as error:
-        if len(group) > 1 and not isinstance(error, KukkiriError):
-            for picture, pixels in zip(group, batch):
-                _measure_group(one, pixels[None], [picture])
-            return
-        for picture in group:
-            picture.scores[one.spec.name] = None
-            picture.errors.append(f"{one.spec.name}: {_explain(error)}")
-        return
-    for picture, value in zip(group, values):
-        picture.scores[one.spec.name] = value
-
-
-def _thumbnail(picture: Picture | str) -> bytes | None:
-    return None if isinstance(picture, str) else picture.thumbnail
 
 
 def _explain(error: Exception) -> str:

@@ -40,6 +40,8 @@ class MetricSpec:
         A tiny change of the picture changes the value a tiny bit (edge detectors and block rules do not).
     tileable : bool
         Tiles give the value of the whole, so that pictures of any size can be measured.
+    estimates_blur : bool
+        The value is the sigma of a whole estimate, with interval and map: see `metrics.estimating`.
     evidence : 'exact' | 'parity' | 'reconstruction' | 'unverified'
         How sure we are that this is the authors' method: checked against the authors' numbers or an independent
         implementation of the same definition; architecture proven with arbitrary weights; built from a description;
@@ -66,6 +68,7 @@ class MetricSpec:
     deterministic: bool = True
     continuous: bool = True
     tileable: bool = False
+    estimates_blur: bool = False
     weights: tuple[str, ...] = ()
     licence: str = "Apache-2.0"
 

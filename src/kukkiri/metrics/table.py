@@ -16,8 +16,8 @@ FAMILIES = (
     "kukkiri.quality.no_reference.specs",
 )
 
-# What a folder is measured by unless other metrics are named; until `kukkiri-blur` is there.
-DEFAULT_METRICS = ("laplacian-variance", "tenengrad", "cpbd", "niqe")
+# What a folder is measured by unless other metrics are named.
+DEFAULT_METRICS = ("kukkiri-blur", "laplacian-variance", "tenengrad", "cpbd", "niqe")
 
 
 @cache

@@ -1,21 +1,22 @@
-"""Measure a picture of any size tile by tile, with the value of the whole."""
+"""Measure a picture of any size tile by tile, with the value of the whole; several metrics on one walk over it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Iterator, Sequence
 from itertools import repeat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError, ShapeError
+from kukkiri.errors import InputError, KukkiriError, ShapeError
 from kukkiri.images.filtering import dilate
 from kukkiri.images.image import ImageLike
 from kukkiri.images.masks import Box, as_mask, bounding_box
-from kukkiri.images.tiles import picture_size, tiles
+from kukkiri.images.tiles import Tile, picture_size, tiles
 from kukkiri.metrics.base import LocalMetric, Metric, core_weights
+from kukkiri.metrics.estimating import EstimatesBlur
 
 if TYPE_CHECKING:
     from kukkiri.images.reading import ImageFile
@@ -45,7 +46,8 @@ def measure_tiled(
     box : Box, optional
         Only this part of the picture.
     size : int
-        Side of a tile without its margin, pixels; rounded up to the metric's grid.
+        Side of a tile without its margin, pixels; rounded up to the metric's grid. A metric that estimates a blur has
+        tiles of its own.
 
     Returns
     -------
@@ -59,10 +61,48 @@ def measure_tiled(
     ShapeError
         If sizes differ.
     """
-    if not isinstance(metric, LocalMetric):
-        raise InputError(
-            expected="a tileable metric", got=metric.spec.name, fix="measure the whole picture, or a part with a box"
-        )
+    if isinstance(metric, EstimatesBlur):
+        height, width = picture_size(image, plane)
+        whole = box or Box(0, 0, height, width)
+        left_out = None if mask is None else as_mask(mask, (whole.height, whole.width))
+        return _opened_estimate(metric, image, left_out, plane, box)
+    (value,) = measure_together([metric], image, reference, mask=mask, plane=plane, box=box, size=size)
+    if isinstance(value, KukkiriError):
+        raise value
+    return value
+
+
+def measure_together(
+    metrics: Sequence[Metric],
+    image: ImageLike | ImageFile,
+    reference: ImageLike | ImageFile | None = None,
+    *,
+    mask: ImageLike | None = None,
+    plane: int = 0,
+    box: Box | None = None,
+    size: int = 1024,
+) -> list[float | KukkiriError]:
+    """As `measure_tiled`, several local metrics at once: a tile is decoded once for all that can share it.
+
+    Parameters
+    ----------
+    metrics : sequence of Metric
+    image, reference, mask, plane, box, size
+        As `measure_tiled`.
+
+    Returns
+    -------
+    list of float or KukkiriError
+        Each metric's value, bit by bit that of `measure_tiled`, or why it has none: the others are measured all the
+        same.
+
+    Raises
+    ------
+    ShapeError
+        If sizes differ.
+    ReadError
+        If the file cannot be read.
+    """
     height, width = picture_size(image, plane)
     if reference is not None and picture_size(reference, plane) != (height, width):
         other = "×".join(map(str, picture_size(reference, plane)[::-1]))
@@ -71,32 +111,107 @@ def measure_tiled(
     left_out: Tensor | None = None
     if mask is not None:
         left_out = as_mask(mask, (box.height, box.width))
-        inner = metric.inside(bounding_box(~left_out))
-        left_out = left_out[inner.slices]
-        box = Box(box.top + inner.top, box.left + inner.left, inner.height, inner.width)
-    else:
-        box = metric.inside(box)
-    whole = (box.height, box.width)
-    step, margin = metric.tiling(*whole, size)
-    reach = metric.reach(*whole)
-    totals: tuple[Tensor, ...] = ()
+        free = bounding_box(~left_out)
+        left_out = left_out[free.slices]
+        box = Box(box.top + free.top, box.left + free.left, free.height, free.width)
+    sums: list[_Sums | KukkiriError] = []
+    for metric in metrics:
+        try:
+            sums.append(_Sums(metric, box, left_out, size))
+        except KukkiriError as error:
+            sums.append(error)
+    walks: dict[tuple[Box, int], list[_Sums]] = {}
+    for one in sums:
+        if isinstance(one, _Sums):
+            walks.setdefault((one.box, one.step), []).append(one)
+    for (part, step), together in walks.items():
+        for number in range(max(one.metric.passes for one in together)):
+            due = [one for one in together if one.metric.passes > number]
+            margin = max(one.margin for one in due)
+            partners: Iterator[Tile | None] = repeat(None)
+            if reference is not None:
+                partners = tiles(reference, size=step, overlap=margin, box=part, plane=plane)
+            for tile, partner in zip(tiles(image, size=step, overlap=margin, box=part, plane=plane), partners):
+                for one in due:
+                    one.add(tile, partner)
+            for one in due:
+                one.end_pass()
+    return [one.value() if isinstance(one, _Sums) else one for one in sums]
 
-    def parts() -> Iterator[Tensor]:
-        partners = (
-            repeat(None) if reference is None else tiles(reference, size=step, overlap=margin, box=box, plane=plane)
+
+class _Sums:
+    """The sums of one local metric while tiles come in.
+
+    Parameters
+    ----------
+    metric : Metric
+    box : Box
+        Of the picture: what is left when masked borders are cut away.
+    left_out : Tensor of bool or None
+        Of the size of the box.
+    size : int
+        Wanted side of a tile.
+    """
+
+    def __init__(self, metric: Metric, box: Box, left_out: Tensor | None, size: int) -> None:
+        if not isinstance(metric, LocalMetric):
+            raise InputError(
+                expected="a tileable metric",
+                got=metric.spec.name,
+                fix="measure the whole picture, or a part with a box",
+            )
+        self.metric = metric
+        self.box = metric.inside(box)
+        within = Box(self.box.top - box.top, self.box.left - box.left, self.box.height, self.box.width)
+        self.left_out = None if left_out is None else left_out[within.slices]
+        self.whole = (self.box.height, self.box.width)
+        self.step, self.margin = metric.tiling(*self.whole, size)
+        self.reach = metric.reach(*self.whole)
+        self.totals: tuple[Tensor, ...] = ()
+        self._sum: Tensor | None = None
+
+    def add(self, tile: Tile, reference: Tile | None) -> None:
+        """Take in a tile whose margin is at least this metric's."""
+        outer = self._outer(tile)
+        place = Box(outer.top - tile.top, outer.left - tile.left, outer.height, outer.width).slices
+        # Contiguous, as if the tile had been read with this margin: sums then run in the same order.
+        x = tile.pixels[None, :, *place].contiguous().to(self.metric.device)
+        r = None if reference is None else reference.pixels[None, :, *place].contiguous().to(self.metric.device)
+        weights = torch.ones_like(x[:, :1])
+        if self.left_out is not None:
+            weights = (~_dilated(self.left_out, outer, self.reach)).to(x).expand_as(weights)
+        weights = core_weights(weights, outer, tile.core)
+        part = self.metric.statistics(x, r, weights, self.totals, self.whole)
+        self._sum = part if self._sum is None else self._sum + part
+
+    def end_pass(self) -> None:
+        """All tiles have been there once."""
+        if self._sum is not None:
+            self.totals += (self._sum,)
+            self._sum = None
+
+    def value(self) -> float:
+        """The score."""
+        return float(self.metric.value(self.totals)[0])
+
+    def _outer(self, tile: Tile) -> Box:
+        """The core of a tile with this metric's own margin."""
+        (top, bottom), (left, right) = (
+            (max(0, core.start - self.margin), min(side, core.stop + self.margin))
+            for core, side in zip(tile.core, self.whole)
         )
-        for tile, partner in zip(tiles(image, size=step, overlap=margin, box=box, plane=plane), partners):
-            x = tile.pixels[None].to(metric.device)
-            r = None if partner is None else partner.pixels[None].to(metric.device)
-            outer = Box(tile.top, tile.left, x.shape[-2], x.shape[-1])
-            weights = torch.ones_like(x[:, :1])
-            if left_out is not None:
-                weights = (~_dilated(left_out, outer, reach)).to(x).expand_as(weights)
-            yield metric.statistics(x, r, core_weights(weights, outer, tile.core), totals, whole)
+        return Box(top, left, bottom - top, right - left)
 
-    for _ in range(metric.passes):
-        totals += (reduce(torch.add, parts()),)
-    return float(metric.value(totals)[0])
+
+def _opened_estimate(
+    metric: EstimatesBlur, image: ImageLike | ImageFile, left_out: Tensor | None, plane: int, box: Box | None
+) -> float:
+    if isinstance(image, (str, Path)):
+        from kukkiri.images.reading import open_image
+
+        with open_image(image) as file:
+            return metric.estimate_file(file, mask=left_out, plane=plane, box=box).sigma
+    return metric.estimate_file(image, mask=left_out, plane=plane, box=box).sigma
 
 
 def _dilated(left_out: Tensor, box: Box, reach: int) -> Tensor:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -66,7 +67,8 @@ def render_defocus(
         The disc of a round aperture, or a Gaussian of the same sigma.
     rim : int, ≥ 0
         How far the surface in front is widened at depth edges, pixels. In photographs the pixels along an edge hold
-        something of both colours; 1 counts them to the front, and so avoids dotted fringes on a sharp background.
+        something of both colours; 1 counts them to the front, and so avoids dotted fringes on a sharp background. It
+        also gives to the front single pixels whose depth is halfway between two surfaces.
     fineness : float, > 0
         How many times as many layers as usual (a step of 0.6 px in the circle's diameter near focus, 8 % far from it).
     border : str
@@ -81,8 +83,12 @@ def render_defocus(
     ShapeError, InputError, UnknownNameError
         If depth and picture do not fit, a distance is not beyond the focal length, or the family is unknown.
     """
-    _check(all_in_focus, depth, family, rim, fineness)
-    focus = focus_distance.reshape(-1, 1, 1, 1) if isinstance(focus_distance, Tensor) else focus_distance
+    _check(all_in_focus, depth, family, rim, fineness, border)
+    focus = torch.as_tensor(focus_distance).to(depth).reshape(-1, 1, 1, 1)
+    if len(focus) not in (1, len(all_in_focus)):
+        raise ShapeError(
+            expected=f"one focus distance, or {len(all_in_focus)}", got=str(len(focus)), fix="or use render_stack()"
+        )
     circle = _widened(lens.defocus(depth, focus), rim)
     nearness = -circle * circle.abs() / 16  # signed sigma², growing towards the lens
     knots, kernels = _layers(nearness.detach(), family, fineness)
@@ -146,11 +152,13 @@ def render_stack(
     return torch.stack(frames, 1)
 
 
-def _check(image: Tensor, depth: Tensor, family: str, rim: int, fineness: float) -> None:
+def _check(image: Tensor, depth: Tensor, family: str, rim: int, fineness: float, border: str) -> None:
     if family not in ("disc", "gaussian"):
         raise unknown_name("a family of kernels", family, ("disc", "gaussian"), "disc or gaussian")
     if not 0 < fineness < math.inf:
         raise InputError(expected="a fineness above 0", got=f"{fineness:g}", fix="leave it at 1")
+    if border == "valid":
+        raise InputError(expected="a border that keeps the size", got="'valid'", fix="crop the result instead")
     if rim < 0:
         raise InputError(expected="a rim of 0 pixels or more", got=str(rim), fix="give 0, or 1 for photographs")
     if (
@@ -169,6 +177,9 @@ def _check(image: Tensor, depth: Tensor, family: str, rim: int, fineness: float)
 def _widened(circle: Tensor, rim: int) -> Tensor:
     if rim == 0:
         return circle
+    # Depths halfway between two surfaces, left by resizing a depth map, belong to neither: they go to the front first.
+    nearest, farthest = -F.max_pool2d(-circle, 3, 1, 1), F.max_pool2d(circle, 3, 1, 1)
+    circle = torch.where(farthest - circle > EDGE, nearest, circle)
     nearest = -F.max_pool2d(-circle, 2 * rim + 1, 1, rim)
     return torch.where(circle - nearest > EDGE, nearest, circle)
 
@@ -177,11 +188,10 @@ def _layers(nearness: Tensor, family: Family, fineness: float) -> tuple[Tensor, 
     """Signed variances of the layers from far to near, and their kernels; both ends enclose the scene."""
     extremes = torch.aminmax(nearness)
     far, near = -float(extremes.min), float(extremes.max)
-    variances, kernels = [0.0], [delta()]
-    diameter = FIRST
+    variances, kernels, diameter = [0.0], [delta()], FIRST
     while variances[-1] < max(far, near):
-        kernel = disc(diameter / 2) if family == "disc" else gaussian(diameter / 4)
-        variances.append(float(sigma_of(kernel)) ** 2)
+        variance, kernel = _kernel(family, diameter)
+        variances.append(variance)
         kernels.append(kernel)
         diameter += max(STEP, GROWTH * diameter) / fineness
     # A scene on one side of the focus needs the layers of that side, the nearest to focus included.
@@ -189,6 +199,14 @@ def _layers(nearness: Tensor, family: Family, fineness: float) -> tuple[Tensor, 
     both = kernels[:0:-1] + kernels
     knots = torch.tensor(signed, dtype=nearness.dtype, device=nearness.device)
     return knots, both
+
+
+@lru_cache(maxsize=256)
+def _kernel(family: Family, diameter: float) -> tuple[float, Tensor]:
+    """Variance and kernel of a layer. The diameters are the same in every call: many pictures share them."""
+    with torch.inference_mode(False):  # a tensor made under it could not serve a later call with gradients
+        kernel = disc(diameter / 2) if family == "disc" else gaussian(diameter / 4)
+        return float(sigma_of(kernel)) ** 2, kernel
 
 
 def _place(nearness: Tensor, knots: Tensor) -> Tensor:
@@ -222,24 +240,24 @@ def _behind(circle: Tensor, count: int) -> tuple[Tensor, Tensor]:
     height, width = c.shape[1:]
     y = torch.arange(height, device=c.device)[:, None].expand(c.shape)
     x = torch.arange(width, device=c.device)[None, :].expand(c.shape)
-    none = torch.full_like(c, math.inf)
-    best, by, bx = none, y, x
+    best, by, bx = torch.full_like(c, math.inf), y, x
     flat = c.reshape(count, -1)
 
     def improve(cy: Tensor, cx: Tensor, valid: Tensor) -> None:
         nonlocal best, by, bx
-        farther = flat.gather(1, (cy * width + cx).reshape(count, -1)).reshape(c.shape) - c > EDGE
+        there = flat.gather(1, (cy * width + cx).reshape(count, -1)).reshape(c.shape)
         distance = ((cy - y).square() + (cx - x).square()).to(c.dtype)
-        better = valid & farther & (distance < best)
+        # As far as a blurred rim is translucent, and what shows through it is itself blurred from.
+        reach = (c.abs() + there.abs()) / 2 + 2
+        better = valid & (there - c > EDGE) & (distance < best) & (distance < reach.square())
         best, by, bx = torch.where(better, distance, best), torch.where(better, cy, by), torch.where(better, cx, bx)
 
     offsets = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
     for dy, dx in offsets:
         improve((y + dy).clamp(0, height - 1), (x + dx).clamp(0, width - 1), torch.ones_like(c, dtype=torch.bool))
     if bool(torch.isfinite(best).any()):
-        # As far as a blurred rim is translucent, and what shows through it is itself blurred from.
-        reach = min(float(c.abs().max()), max(height, width))
-        for step in [*(2**i for i in reversed(range(math.ceil(math.log2(reach + 1)) + 1))), 1]:
+        reach = min(float(c.abs().max()) + 2, max(height, width))
+        for step in [*(2**i for i in reversed(range(math.ceil(math.log2(reach))))), 1]:
             for dy, dx in offsets:
                 ny, nx = (y + dy * step).clamp(0, height - 1), (x + dx * step).clamp(0, width - 1)
                 at = (ny * width + nx).reshape(count, -1)

@@ -93,7 +93,13 @@ def elliptical_disc(major: Number, minor: Number, angle: Number) -> Tensor:
     # A pixel on the rim counts by the share that is covered: the smaller the disc, the more that matters.
     oversampling = 15 if smallest < 1 else 9 if smallest < 3 else 5
     radius = math.ceil(largest + 0.5)
-    return _sample(lambda u, v: (u.square() + v.square() <= 1).float(), major, minor, angle, radius, oversampling)
+    # The rim is soft over one fine sample, so that the kernel changes smoothly with the axes.
+    slope = (torch.minimum(major, minor) * oversampling)[:, None, None]
+
+    def inside(u: Tensor, v: Tensor) -> Tensor:
+        return ((1 - (u.square() + v.square()).sqrt()) * slope + 0.5).clamp(0, 1)
+
+    return _sample(inside, major, minor, angle, radius, oversampling)
 
 
 def motion(length: Number, angle: Number) -> Tensor:
@@ -292,7 +298,8 @@ def blur(image: Tensor, kernel: Tensor, border: str = "symmetric") -> Tensor:
         return F.conv2d(flat, turned, groups=n * c).reshape(n, c, image.shape[-2] - h + 1, image.shape[-1] - w + 1)
     size = [_fast_length(s) for s in image.shape[-2:]]
     spectrum = torch.fft.rfft2(image, size) * torch.fft.rfft2(kernel, size)[:, None]
-    return torch.fft.irfft2(spectrum, size)[..., h - 1 : image.shape[-2], w - 1 : image.shape[-1]]
+    whole: Tensor = torch.fft.irfft2(spectrum, size)
+    return whole[..., h - 1 : image.shape[-2], w - 1 : image.shape[-1]]
 
 
 def _fast_length(length: int) -> int:
@@ -309,7 +316,8 @@ def _fast_length(length: int) -> int:
 
 def _batch(*numbers: Number) -> tuple[Tensor, ...]:
     tensors = [torch.as_tensor(number, dtype=torch.float32).reshape(-1) for number in numbers]
-    return torch.broadcast_tensors(*tensors)
+    length = max(len(t) for t in tensors)
+    return tuple(t.expand(length) for t in tensors)
 
 
 def _check_positive(**lengths: Tensor) -> None:

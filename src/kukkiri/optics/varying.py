@@ -58,7 +58,7 @@ def blur_by_map(
     ShapeError, InputError, UnknownNameError
         If the map does not fit the picture or holds a value that is negative or not finite, or the family is unknown.
     """
-    _check(image, sigma_map, family, levels)
+    _check(image, sigma_map, family, levels, border)
     low, high = (float(s) for s in torch.aminmax(sigma_map.detach()))
     kernels = _kernels(low, high, family, levels)
     variances = [float(sigma_of(k)) ** 2 for k in kernels]
@@ -129,9 +129,11 @@ def sigma_field(
     return low + (high - low) * (field - smallest) / (largest - smallest).clamp_min(1e-12)
 
 
-def _check(image: Tensor, sigma_map: Tensor, family: str, levels: int | None) -> None:
+def _check(image: Tensor, sigma_map: Tensor, family: str, levels: int | None, border: str) -> None:
     if family not in SMALLEST:
         raise unknown_name("a family of kernels", family, SMALLEST, f"one of {', '.join(SMALLEST)}")
+    if border == "valid":
+        raise InputError(expected="a border that keeps the size", got="'valid'", fix="crop the result instead")
     if levels is not None and levels < 2:
         raise InputError(expected="at least 2 levels", got=str(levels), fix="leave levels open")
     if (

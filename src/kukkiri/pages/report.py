@@ -36,6 +36,8 @@ class Column:
     answers : str
         'sharpness', 'quality', 'fidelity' or '' (a property of the picture, no judgement).
     title, unit, paper : str
+    metric : str
+        Name of the metric that fills the column, where the key is not that name.
     value_range : (float or None, float or None)
         None where there is no bound.
     shown : bool
@@ -49,6 +51,7 @@ class Column:
     title: str = ""
     unit: str = ""
     paper: str = ""
+    metric: str = ""
     value_range: tuple[float | None, float | None] = (None, None)
     shown: bool = False
 
@@ -83,7 +86,14 @@ class Gathered:
         self._rows.close()
         self._thumbnails.close()
 
-    def add(self, record: Mapping[str, Any], thumbnail: bytes | None, gate_failed: bool) -> None:
+    def add(
+        self,
+        record: Mapping[str, Any],
+        thumbnail: bytes | None,
+        gate_failed: bool,
+        blur: Mapping[str, Any] | None = None,
+        blur_map: bytes | None = None,
+    ) -> None:
         """Take one row.
 
         Parameters
@@ -93,10 +103,16 @@ class Gathered:
         thumbnail : bytes or None
             A WebP, JPEG or PNG file.
         gate_failed : bool
+        blur : mapping, optional
+            JSON-ready: what the panel shows of the blur.
+        blur_map : bytes, optional
+            A WebP or PNG file.
         """
         others = {k: v for k, v in record.items() if k not in self.keys and v is not None}
-        row = json_text([*(record.get(key) for key in self.keys), int(gate_failed), others or 0])
+        row = json_text([*(record.get(key) for key in self.keys), int(gate_failed), others or 0, blur or 0])
         picture = base64_picture(thumbnail) if thumbnail else ""
+        # The map beside its picture: a comma is no letter of base64.
+        picture += f",{base64_picture(blur_map)}" if blur_map else ""
         starts, ends = self.count % BLOCK == 0, self.count % BLOCK == BLOCK - 1
         row = (_ROWS if starts else ",\n") + row + (_ROWS_END if ends else "")
         picture = (_THUMBNAILS if starts else "\n") + picture + (_THUMBNAILS_END if ends else "")

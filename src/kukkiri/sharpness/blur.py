@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -79,7 +78,9 @@ class Blur:
         return _upsampled(self.map, self.stride, self.size)
 
     def to_row(self) -> dict[str, Any]:
-        """A flat JSON-ready dict without the maps; NaN is None."""
+        """A flat JSON-ready dict without the maps: NaN is None, an interval without end has 'Infinity'."""
+        from kukkiri.metrics.score import json_number
+
         row: dict[str, Any] = {
             "sigma": self.sigma,
             "sigma_lo": self.interval[0],
@@ -96,7 +97,7 @@ class Blur:
             "abstained": self.abstained,
             "sigma_m": self.sigma_m,
         }
-        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+        return {name: json_number(value) for name, value in row.items()}
 
     def __repr__(self) -> str:
         if self.abstained:

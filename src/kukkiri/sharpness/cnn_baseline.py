@@ -1,7 +1,8 @@
 """A plain backbone regressed to blur size: EfficientNet-Lite0's features, pooled over the picture, and a small head.
 
-The obvious way to measure blur with a network: good on pictures as it was trained on (clean photographs), wrong on
-another day. It stands in the robustness table as what an estimator must beat; `kukkiri-blur` is the one to use.
+The obvious way to measure blur with a network: good on pictures like those it was trained on (clean photographs), far
+too sharp where there is noise, which it takes for detail. It stands in the robustness table as what an estimator must
+beat; `kukkiri-blur` is the one to use.
 """
 
 from __future__ import annotations

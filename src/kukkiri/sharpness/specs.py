@@ -17,6 +17,7 @@ KUKKIRI_BLUR = MetricSpec(
     min_size=32,
     differentiable=False,
     tileable=True,
+    estimates_blur=True,
     evidence="exact",
     weights=("kukkiri-blur",),
     paper="Kukkiri, recipe training/kukkiri_blur.py",
@@ -176,6 +177,21 @@ S3 = MetricSpec(
     paper="Vu, Phan, Chandler, IEEE TIP 21(3), 2012, doi:10.1109/TIP.2011.2169974",
 )
 
+CNN_BASELINE = MetricSpec(
+    name="cnn-baseline",
+    title="Plain backbone regressed to blur size",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.cnn_baseline:CNNBaseline",
+    higher_is_better=False,
+    value_range=(0.0, inf),
+    unit="px",
+    min_size=64,
+    differentiable=True,
+    evidence="exact",
+    weights=("cnn-baseline-head", "efficientnet-lite0-imagenet"),
+    paper="Kukkiri; backbone: Tan, Le, ICML 2019, arXiv:1905.11946",
+)
+
 SPECS = (
     KUKKIRI_BLUR,
     LAPLACIAN_VARIANCE,
@@ -189,4 +205,5 @@ SPECS = (
     JNB,
     LPC_SI,
     S3,
+    CNN_BASELINE,
 )

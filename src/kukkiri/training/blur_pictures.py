@@ -135,7 +135,7 @@ _Kind = Callable[[np.random.Generator, float, float], tuple[Tensor, int]]
 _KINDS: tuple[_Kind, ...] = (
     _gaussian, _disc, _p_exponential, _elliptical_gaussian, _elliptical_disc, _motion, _airy, _mixture,
 )  # fmt: skip
-_SHARES = (0.30, 0.28, 0.08, 0.12, 0.06, 0.06, 0.06, 0.04)
+_SHARES = (0.36, 0.34, 0.06, 0.09, 0.06, 0.03, 0.04, 0.02)
 
 
 def _cut(kernel: Tensor) -> Tensor:

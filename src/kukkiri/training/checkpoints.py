@@ -46,8 +46,7 @@ def save_checkpoint(folder: Path, state: Any, *, shard_bytes: int = SHARD_BYTES)
     TypeError
         If the state holds anything else.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     serial = 1 + max((int(p.name.split("-")[1]) for p in folder.glob(_SHARDS)), default=0)
     tensors: dict[str, Tensor] = {}
@@ -56,12 +55,8 @@ def save_checkpoint(folder: Path, state: Any, *, shard_bytes: int = SHARD_BYTES)
     for number, shard in enumerate(_shards(tensors, shard_bytes)):
         name = f"state-{serial:06d}-{number:03d}.safetensors"
         with replacing(folder / name) as temporary:
-            try:
-                save_file(shard, temporary)
-            except SafetensorError as error:  # a full disk, say
-                raise OSError(str(error)) from error
-            digest = _sha256(temporary)
-        shards.append({"file": name, "sha256": digest})
+            temporary.write_bytes(content := save(shard))
+        shards.append({"file": name, "sha256": hashlib.sha256(content).hexdigest()})
     about = {
         name: {"shape": list(t.shape), "dtype": str(t.dtype).removeprefix("torch.")} for name, t in tensors.items()
     }

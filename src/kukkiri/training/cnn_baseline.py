@@ -6,7 +6,12 @@ the point. Every tenth photograph is held out, and validates.
 Model: EfficientNet-Lite0 as published; of the ends of its stages 1 to 5, mean and standard deviation of every channel
 over the picture (544 numbers, computed once a run: minutes). Trained is only the head, 0.16 M parameters.
 Loss: smooth L1 of log sigma.
-Run: `kukkiri train cnn-baseline --data photos/train --steps 6000 --precision no`.
+Run: `kukkiri train cnn-baseline --data FOLDER --steps 6000 --precision no --out RUN`, seed 0, on the 400 photographs of
+BSDS500's train and test sets; on one shared core two minutes, after seven for the features.
+Reached on the 40 held-out ones, clean: median error 6.6 %, 90th percentile 17.5 %, Spearman 0.994.
+Tried on them first, with 12 views (median error): ridge regression on one stage (10 % for the fourth and fifth, 13 % to
+29 % for the others), on the classifier's last features (18 %), on stages 1 to 5 (9.3 %); with one hidden layer on those
+(7.0 %), with two or three (6.9 %, three with the smaller 90th percentile). Stages 6 and 7 gained nothing then.
 """
 
 from __future__ import annotations
@@ -29,9 +34,9 @@ from kukkiri.images.reading import load
 from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
 from kukkiri.optics import psf
 from kukkiri.sharpness.cnn_baseline import BlurHead, pooled_features
+from kukkiri.training.kukkiri_blur import picture_files
 from kukkiri.training.recipe import Recipe, generator
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 HELD_OUT_EVERY = 10
 SIGMAS = (0.3, 8.0)
 SMALLEST_CUT = 96
@@ -83,13 +88,7 @@ class CnnBaseline(Recipe):
     ) -> None:
         self.learning_rate = rate
         self.views, self.batch, self.dropout = views, batch, dropout
-        self.files = sorted(f for folder in data for f in Path(folder).iterdir() if f.suffix.lower() in SUFFIXES)
-        if len(self.files) < 2 * HELD_OUT_EVERY:
-            raise InputError(
-                expected=f"folders with at least {2 * HELD_OUT_EVERY} sharp photographs",
-                got=f"{len(self.files)} in {', '.join(map(str, data)) or 'no folder'}",
-                fix="pass --data FOLDER",
-            )
+        self.files = picture_files(data)
         self._features: tuple[Features, Features] | None = None
 
     def features(self) -> tuple[Features, Features]:

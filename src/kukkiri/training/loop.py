@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 
 from kukkiri.errors import InputError, TrainingError, one_line
 from kukkiri.training.batches import batches
+from kukkiri.training.budget import Budget, Intervals
 from kukkiri.training.card import differences
 from kukkiri.training.checkpoints import has_checkpoint, load_checkpoint
 from kukkiri.training.device import require_accelerate
@@ -16,7 +17,7 @@ from kukkiri.training.interruption import Stop
 from kukkiri.training.logbook import Logbook
 from kukkiri.training.progress import reporting
 from kukkiri.training.recipe import Recipe
-from kukkiri.training.run import BEST, CHECKPOINT, LAST, Budget, Intervals, Run
+from kukkiri.training.run import BEST, CHECKPOINT, LAST, Run
 from kukkiri.weights.locking import held
 
 

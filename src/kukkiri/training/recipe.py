@@ -164,21 +164,22 @@ class Recipe(ABC):
         path : Path
             To write; the loop moves the file into its place, so the name says nothing.
         """
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         import kukkiri
 
         tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
         about = {"recipe": self.name, "title": self.title, "settings": json.dumps(self.settings(), sort_keys=True)}
-        save_file(tensors, path, metadata={**about, "kukkiri": kukkiri.__version__})
+        # Written here and not by safetensors, whose files only their owner may read.
+        path.write_bytes(save(tensors, metadata={**about, "kukkiri": kukkiri.__version__}))
 
     def settings(self) -> dict[str, Any]:
-        """All that is plain among the public attributes: a run is resumed only with the same.
+        """What is plain among the public attributes: a run is resumed only with the same.
 
         Returns
         -------
         dict
-            Of values that JSON can hold; no titles.
+            Of values that JSON can hold; of paths the last name, of long lists a digest.
         """
         found: dict[str, Any] = {}
         for holder in (*(vars(kind) for kind in reversed(type(self).__mro__)), vars(self)):
@@ -207,7 +208,8 @@ def _plain(value: Any) -> Any:
         return f"{len(items)} values, sha256 {digest}"
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
-    return str(value) if isinstance(value, PurePath) else value
+    # Folders move; where they lay is nobody's business in shipped weights.
+    return value.name if isinstance(value, PurePath) else value
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from kukkiri.errors import InputError, TrainingError
 from kukkiri.replacing import replacing
 from kukkiri.training import device as devices
 from kukkiri.training.averaging import Average
+from kukkiri.training.budget import Budget, Intervals
 from kukkiri.training.card import versions
 from kukkiri.training.checkpoints import save_checkpoint
 from kukkiri.training.interruption import Stop
@@ -27,29 +27,6 @@ from kukkiri.training.recipe import Recipe
 CHECKPOINT, BEST, LAST = "checkpoint", "best.safetensors", "last.safetensors"
 # So many steps in a row without a finite loss and gradient end a run: it will not recover.
 MOST_SKIPPED = 20
-
-
-@dataclass(frozen=True)
-class Intervals:
-    """Minutes between checkpoints and validations; steps between validations (instead), and between log lines."""
-
-    checkpoint_minutes: float
-    validate_minutes: float
-    validate_every: int | None
-    log_every: int
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long to train: steps, minutes, or what is used up first."""
-
-    steps: int | None
-    minutes: float | None
-
-    def used(self, step: int, minutes: float) -> float:
-        """Part that is used up, 0–1."""
-        parts = [step / self.steps if self.steps else 0.0, minutes / self.minutes if self.minutes else 0.0]
-        return min(1.0, max(parts))
 
 
 class Run:
@@ -94,7 +71,7 @@ class Run:
     @property
     def minutes(self) -> float:
         """Trained so far, over all resumes."""
-        return self.before + (self._ended or time.monotonic()) / 60 - self._began / 60
+        return self.before + ((self._ended or time.monotonic()) - self._began) / 60
 
     @property
     def used(self) -> float:
@@ -116,21 +93,19 @@ class Run:
         self._began = time.monotonic()
         saved = self.minutes
         while self.used < 1 and not stop.wanted:
+            # Asked before a step, so that a run stopped here validates here when it is resumed.
+            if self._is_validation_due(intervals):
+                self._validate(stop)
+                saved = self.minutes
+                continue  # it took time, and the user may have wanted to stop
+            if self.minutes - saved >= intervals.checkpoint_minutes:
+                self.save()
+                saved = self.minutes
             self._one_step(next(source))
             if self.reporter.is_due():
                 self.reporter.live(self._standing)
             if self.step % intervals.log_every == 0:
                 self._log()
-            if intervals.validate_every:
-                due = self.step % intervals.validate_every == 0
-            else:
-                due = self.minutes - self.validated["minutes"] >= intervals.validate_minutes
-            if due and not stop.wanted and self.used < 1:
-                self._validate(stop)
-                saved = self.minutes
-            elif self.minutes - saved >= intervals.checkpoint_minutes:
-                self.save()
-                saved = self.minutes
 
     def finish(self, stop: Stop) -> bool:
         """Validate and write the last weights, or, if the user wanted to stop, only keep what is needed to resume.
@@ -150,6 +125,13 @@ class Run:
         self._ended = time.monotonic()
         self._card(finished)
         return finished
+
+    def _is_validation_due(self, intervals: Intervals) -> bool:
+        if self.validated["step"] == self.step:
+            return False
+        if intervals.validate_every:
+            return self.step % intervals.validate_every == 0
+        return self.minutes - self.validated["minutes"] >= intervals.validate_minutes
 
     def _one_step(self, batch: Any) -> None:
         factor = self.recipe.schedule(self.used)
@@ -190,7 +172,7 @@ class Run:
     def _validate(self, stop: Stop) -> None:
         paused = time.monotonic()
         found: dict[str, float] = {}
-        with stop.abandoning(), devices.undisturbed(self.seed, self.accelerator.device), torch.no_grad():
+        with devices.undisturbed(self.seed, self.accelerator.device), torch.no_grad(), stop.abandoning():
             found = {k: float(v) for k, v in self.recipe.validate(self.average.network).items()}
         self.average.network.eval()
         if stop.wanted:

@@ -1,5 +1,6 @@
 // The panel of one picture: a dialog with its preview, all values, and what went wrong.
 
+import { blurNotes, blurProperties } from "./blur.js";
 import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
 
@@ -38,8 +39,8 @@ function list(entries) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-// model: {get(row, key), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
-export function picturePanel({ model, say, format, thumbnails }) {
+// model: {get(row, key), blur(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
+export function picturePanel({ model, say, format, thumbnails, mapOver }) {
   const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   document.body.append(dialog);
   let order = [];
@@ -50,24 +51,27 @@ export function picturePanel({ model, say, format, thumbnails }) {
 
   function measurement(row, column) {
     const value = model.get(row, column.key);
+    const blur = column.key === "sigma" ? model.blur(row) : null;
     const better = model.better(row, column);
     const direction = column.answers && say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`);
     const interval = column.key === "sigma" && typeof model.get(row, "sigma_lo") === "number" && typeof model.get(row, "sigma_hi") === "number"
       ? say("panel.interval", { low: format.number(model.get(row, "sigma_lo")), high: format.number(model.get(row, "sigma_hi")) })
       : null;
     const pixel = model.get(row, "pixel_size");
-    const metres = column.kind === "pixels" && value !== null && pixel ? ` = ${format.length(value * pixel)}` : "";
+    const metres = column.kind === "pixels" && value !== null && pixel && !blur?.bound ? ` = ${format.length(value * pixel)}` : "";
     const level = model.level(row, column);
     const meter = level === null ? null : element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
     if (meter) meter.firstChild.style.width = `${level * 100}%`;
     return element("div", { class: "measurement" },
       element("dt", {}, model.label(column), model.subtitle(column, "span")),
       element("dd", {},
-        element("span", { class: "value" }, value === null ? say("panel.not_measurable") : formatValue(format, column, value, true) + metres),
+        element("span", { class: "value" }, value === null ? say("panel.not_measurable") : model.value(row, column, true) + metres),
+        ...blurNotes(blur, say),
         interval && element("span", { class: "note" }, interval),
         meter,
         element("span", { class: "note" }, better === null ? direction : say("panel.standing", { better: say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) }), direction })),
-        better !== null && model.equal(row, column) > 0 ? element("span", { class: "note" }, say("panel.equal", { count: format.count(model.equal(row, column)) })) : null));
+        better !== null && model.equal(row, column) > 0 ? element("span", { class: "note" }, say("panel.equal", { count: format.count(model.equal(row, column)) })) : null,
+        value !== null && blur ? list(blurProperties(blur, say, format)) : null));
   }
 
   function draw() {
@@ -87,12 +91,16 @@ export function picturePanel({ model, say, format, thumbnails }) {
     ];
     const others = Object.entries(model.others(row)).map(([key, value]) =>
       [visible(key), visible(typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? format.short(value) : value)]);
-    const judged = model.columns.filter((c) => c.answers && (get(c.key) !== null || (c.shown && !error && model.present(c))));
+    const judged = model.columns.filter((c) => c.answers && (get(c.key) !== null || (c.shown && !error && (model.present(c) || (c.key === "sigma" && model.blur(row))))));
     const frame = thumbnails.frame(row, element);
     frame.querySelector("img").addEventListener("load", ({ target }) => {
       note.textContent = say("panel.preview", { size: `${target.naturalWidth} × ${target.naturalHeight}` });
     });
-    const note = element("figcaption", {}, say("panel.no_preview"));
+    const note = element("p", {}, say("panel.no_preview"));
+    const caption = element("figcaption", {}, note);
+    const figure = element("figure", {}, frame, caption);
+    const map = model.blur(row)?.place && thumbnails.map(row);
+    if (map) caption.append(mapOver({ figure, frame, source: map, blur: model.blur(row), width, height }));
 
     dialog.replaceChildren(
       element("header", {},
@@ -108,7 +116,7 @@ export function picturePanel({ model, say, format, thumbnails }) {
           status.textContent = say("table.copied", { count: 1 });
         } }, say("panel.copy")), status),
       element("div", { class: "panel-body" },
-        element("div", {}, element("figure", {}, frame, note)),
+        element("div", {}, figure),
         element("div", {},
           error ? element("section", { class: "failure" }, element("h3", {}, say("report.failed")), errorList(error, say)) : null,
           model.gateFailed(row) ? element("p", {}, element("span", { class: "chip warn" }, say("table.gate_failed"))) : null,

@@ -1,7 +1,8 @@
 // The report's rows and columns, from the data blocks of the page.
 
+import { bounded } from "./blur.js";
 import { element, speaker, visible } from "./dom.js";
-import { formats } from "./format.js";
+import { formatValue, formats } from "./format.js";
 import { commonFolder, folderOf, separatorOf } from "./paths.js";
 import { countEqual, distinct, shareWorse, sortedValues } from "./statistics.js";
 
@@ -13,6 +14,7 @@ export const rows = [...document.getElementsByClassName("rows")].flatMap((block)
 export const all = rows.map((_, row) => row);
 const place = new Map(config.keys.map((key, at) => [key, at]));
 export const get = (row, key) => rows[row][place.get(key)];
+export const blurOf = (row) => rows[row][config.keys.length + 2] || null;
 export const gateFailed = (row) => config.gate && Boolean(rows[row][config.keys.length]);
 export const failures = all.filter((row) => get(row, "error"));
 export const sorted = new Map(config.columns.map((column) => [column.key, sortedValues(all.map((row) => get(row, column.key)))]));
@@ -28,12 +30,19 @@ export const folder = commonFolder(paths, separator);
 
 export const label = (column) => say(`column.${column.key}.title`) === `column.${column.key}.title` ? column.key : say(`column.${column.key}.title`);
 // What a metric's name means: in the words of the page, else as the metric says, unless that only repeats its name.
-const titleHere = (column) => config.texts[`metric_title.${column.key}`];
+const metricOf = (column) => column.metric ?? column.key;
+const titleHere = (column) => config.texts[`metric_title.${metricOf(column)}`];
 export const titleOf = (column) => titleHere(column) ?? (column.title && column.title.toLowerCase() !== column.key.toLowerCase() ? column.title : null);
 export const subtitle = (column, tag) => titleOf(column) && element(tag, { class: "subtitle", lang: titleHere(column) ? null : "en" }, titleOf(column));
 // They grow with contrast and noise, too: their highest value need not be the sharpest picture.
 export const relative = (column) => ["laplacian-variance", "modified-laplacian", "tenengrad", "brenner", "normalized-variance"].includes(column.key);
-export const help = (column) => config.texts[`column.${column.key}.help`] ?? config.texts[`metric.${column.key}`] ?? "";
+export const help = (column) => [`column.${column.key}.help`, `metric.${metricOf(column)}`].map((key) => config.texts[key]).filter(Boolean).join(" ");
+// A value as a person reads it: "< 0.35" where that is all that can be told.
+export function valueText(row, column, unit = false) {
+  const blur = column.key === "sigma" ? blurOf(row) : null;
+  if (!blur?.bound) return formatValue(format, column, get(row, column.key), unit);
+  return bounded(`${format.short(get(row, column.key))}${unit ? " px" : ""}`, blur, say);
+}
 export const direction = (column) => column.answers ? say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`) : "";
 // The path below the common folder, in its folder and its name.
 export function nameParts(row) {
@@ -45,7 +54,9 @@ export const nameOf = (row) => nameParts(row).join("") + (pageOf(row) ? ` · ${s
 export const model = {
   get: (row, key) => get(row, key) ?? null,
   others: (row) => rows[row][config.keys.length + 1] || {},
+  blur: blurOf,
   columns: config.columns,
+  value: valueText,
   present,
   label,
   subtitle,

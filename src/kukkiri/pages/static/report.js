@@ -1,11 +1,12 @@
 // The measurement report: rows from the page's data blocks, charts, best and worst, table, failures.
 
+import { blurMaps, reasonText } from "./blur.js";
 import { chartCard } from "./chart-card.js";
 import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
 import { menus } from "./menu.js";
 import { errorList, maskedKinds, maskedText, picturePanel } from "./panel.js";
-import { all, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf } from "./report-data.js";
+import { all, blurOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
 import { dataTable } from "./table.js";
 import { themeSwitch } from "./theme.js";
 import { thumbnailStore } from "./thumbnails.js";
@@ -14,7 +15,7 @@ import { tooltips } from "./tooltip.js";
 const byId = (id) => document.getElementById(id);
 const tooltip = tooltips();
 const thumbnails = thumbnailStore(config.block);
-const panel = picturePanel({ model, say, format, thumbnails });
+const panel = picturePanel({ model, say, format, thumbnails, mapOver: blurMaps({ say, format, tooltip }) });
 let order = all; // the rows of the table, as sorted and filtered
 const filters = { text: "", failures: false, gate: false, ranges: new Map() };
 
@@ -33,7 +34,8 @@ function fileCell(row) {
 function numberCell(row, column) {
   const value = get(row, column.key) ?? null;
   const level = model.level(row, column);
-  const text = element("span", { class: "value" }, formatValue(format, column, value));
+  const why = column.key === "sigma" && blurOf(row)?.abstained;
+  const text = element("span", { class: "value", "data-tip": why ? reasonText(why, say) : null }, valueText(row, column));
   if (level === null) return text;
   const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
   meter.firstChild.style.width = `${level * 100}%`;
@@ -199,7 +201,7 @@ function drawExtremes() {
       element("ol", {}, ...chosen.map((row) => element("li", {},
         element("button", { type: "button", class: "tile", onclick: () => panel.open(row, chosen) },
           thumbnails.frame(row, element),
-          element("span", { class: "value" }, formatValue(format, column, get(row, column.key))),
+          element("span", { class: "value" }, valueText(row, column)),
           get(row, "error") ? element("span", { class: "chip fail" }, say("table.failed")) : null,
           element("bdi", { class: "tile-name" }, nameOf(row)))))));
     byId("extremes-note").hidden = !relative(column);

@@ -1,4 +1,5 @@
 // Thumbnails lie as base64 lines in <script type="text/plain"> blocks; one goes into the page only when it is seen.
+// A line may hold a second picture after a comma: the map of the blur.
 
 const TYPES = [["/9j/", "jpeg"], ["iVBOR", "png"], ["UklGR", "webp"]];
 const KEPT = 16; // decoded blocks that are kept
@@ -7,7 +8,8 @@ export function thumbnailStore(rowsInBlock) {
   const blocks = document.getElementsByClassName("thumbnails"); // live: blocks may still be arriving
   const decoded = new Map();
 
-  function address(row) {
+  // The address of a row's picture, or of the second one; "" if there is none, null if it has not arrived yet.
+  function address(row, which = 0) {
     const at = Math.floor(row / rowsInBlock);
     let lines = decoded.get(at);
     if (!lines) {
@@ -16,9 +18,9 @@ export function thumbnailStore(rowsInBlock) {
       decoded.set(at, lines);
       if (decoded.size > KEPT) decoded.delete(decoded.keys().next().value);
     }
-    const line = lines[row % rowsInBlock];
-    const type = TYPES.find(([start]) => line?.startsWith(start));
-    return type ? `data:image/${type[1]};base64,${line}` : "";
+    const data = lines[row % rowsInBlock]?.split(",")[which];
+    const type = TYPES.find(([start]) => data?.startsWith(start));
+    return type ? `data:image/${type[1]};base64,${data}` : "";
   }
 
   function load(image) {
@@ -51,5 +53,5 @@ export function thumbnailStore(rowsInBlock) {
     observer.observe(box);
     return box;
   }
-  return { frame };
+  return { frame, map: (row) => address(row, 1) };
 }

@@ -1,0 +1,191 @@
+"""Focus over a series: the blur of each frame, the best one, and the optimum between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kukkiri.errors import InputError, ShapeError
+from kukkiri.sharpness.estimating import Estimator, default_estimator
+from kukkiri.sharpness.focus_fit import Optimum
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kukkiri.images.image import ImageLike
+    from kukkiri.sharpness.blur import Blur
+
+Verdict = Literal["single-peaked", "several minima", "at the start", "at the end", "indeterminate"]
+
+
+@dataclass(frozen=True)
+class FocusSeries:
+    """A focus curve and what it says. Everything that has one value a frame is in the order of the frames.
+
+    Parameters
+    ----------
+    positions : tuple of float
+        Of the frames, in `unit`.
+    sigma : tuple of float
+        Blur sizes, pixels; NaN where a frame gave none.
+    intervals : tuple of (float, float)
+        90 %, pixels.
+    bounds : tuple of None | 'below' | 'above'
+        Where `sigma` is only a bound.
+    abstained : tuple of None | str
+        Why a frame gave no blur size.
+    best : int or None
+        The frame of least blur. Frames that are 'above' or abstained count as blurrier than all measured ones.
+    optimum : float
+        Position of least blur between the frames; NaN unless it lies inside the series.
+    optimum_interval : (float, float)
+        90 %, of the position.
+    verdict : 'single-peaked' | 'several minima' | 'at the start' | 'at the end' | 'indeterminate'
+        Minima count as several only if the curve between them is above both beyond the intervals. 'at the start': the
+        curve rises from the lowest position on, so that a better one may lie before it.
+    statement : str
+        The same in a plain sentence.
+    minima : tuple of int
+        The best frame of each separate minimum, in order of position.
+    unit : str
+        Of the positions; 'frame' if they are only numbers of frames.
+    names : tuple of str
+        Of the frames.
+    fit : Optimum or None
+        The curve through the frames near the best one.
+    """
+
+    positions: tuple[float, ...]
+    sigma: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...]
+    bounds: tuple[Literal["below", "above"] | None, ...]
+    abstained: tuple[str | None, ...]
+    best: int | None
+    optimum: float
+    optimum_interval: tuple[float, float]
+    verdict: Verdict
+    statement: str
+    minima: tuple[int, ...] = ()
+    unit: str = "frame"
+    names: tuple[str, ...] = ()
+    fit: Optimum | None = field(default=None, repr=False)
+
+    def to_row(self) -> dict[str, Any]:
+        """A JSON-ready dict; NaN is None, infinity 'Infinity'."""
+        from kukkiri.metrics.score import json_number
+
+        named = self.best is not None and self.names
+        return {
+            "verdict": self.verdict,
+            "statement": self.statement,
+            "best": self.best,
+            "best_name": self.names[self.best] if named and self.best is not None else None,
+            "best_position": None if self.best is None else self.positions[self.best],
+            "optimum": json_number(self.optimum),
+            "optimum_lo": json_number(self.optimum_interval[0]),
+            "optimum_hi": json_number(self.optimum_interval[1]),
+            "model": None if self.fit is None else self.fit.model,
+            "minima": list(self.minima),
+            "unit": self.unit,
+            "names": list(self.names),
+            "positions": list(self.positions),
+            "sigma": [json_number(v) for v in self.sigma],
+            "sigma_lo": [json_number(lo) for lo, _ in self.intervals],
+            "sigma_hi": [json_number(hi) for _, hi in self.intervals],
+            "bounds": list(self.bounds),
+            "abstained": list(self.abstained),
+        }
+
+    def figure(self) -> Figure:
+        """The curve with its intervals, the best frame and the optimum."""
+        from kukkiri.sharpness.focus_figure import series_figure
+
+        return series_figure(self)
+
+    def __repr__(self) -> str:
+        return f"FocusSeries({len(self.positions)} frames, {self.statement})"
+
+
+def focus_series(
+    images: Iterable[ImageLike] | str | Path,
+    positions: Sequence[float] | None = None,
+    *,
+    unit: str | None = None,
+    names: Sequence[str] | None = None,
+    mask: Any = None,
+    estimator: Estimator | None = None,
+    on_frame: Callable[[int, Blur], None] | None = None,
+) -> FocusSeries:
+    """Which frame of a focus series is sharpest, and where between the frames the optimum lies.
+
+    Parameters
+    ----------
+    images : iterable of image-likes, or path
+        The frames; of one file, its planes.
+    positions : sequence of float, optional
+        Focus positions of the frames, in any order; default: 0, 1, 2, …
+    unit : str, optional
+        Of the positions; only said, not computed with.
+    names : sequence of str, optional
+        Of the frames; default: the names of their files.
+    mask : None | 'auto' | Boolean (H, W)
+        True where pixels must not count, as in `kk.blur`.
+    estimator : optional
+        What tells the blur of a frame; default: `kukkiri-blur`.
+    on_frame : function, optional
+        Called with the number of each frame and its `Blur`.
+
+    Returns
+    -------
+    FocusSeries
+
+    Raises
+    ------
+    InputError
+        If there are no frames, or not as many positions as frames, or positions that are not finite.
+    KukkiriError
+        If a frame cannot be read.
+    """
+    teller = estimator or default_estimator()
+    blurs, found = [], []
+    for index, image in enumerate(_planes(images) if isinstance(images, (str, Path)) else images):
+        blurs.append(teller.estimate(image, mask=mask))
+        path = image if isinstance(image, (str, Path)) else getattr(image, "path", None)
+        found.append(Path(path).name if path is not None else f"frame {index}")
+        if on_frame is not None:
+            on_frame(index, blurs[-1])
+    return series_of(blurs, positions, unit=unit, names=names or found)
+
+
+def series_of(
+    blurs: Sequence[Blur],
+    positions: Sequence[float] | None = None,
+    *,
+    unit: str | None = None,
+    names: Sequence[str] | None = None,
+) -> FocusSeries:
+    """The same from blurs that are known already; parameters as of `focus_series`."""
+    from kukkiri.sharpness.focus_verdict import FocusCurve
+
+    if not blurs:
+        raise InputError(expected="frames", got="none", fix="name at least one picture")
+    where = [float(v) for v in (range(len(blurs)) if positions is None else positions)]
+    if len(where) != len(blurs):
+        raise ShapeError(
+            expected=f"a position for each of {len(blurs)} frames", got=str(len(where)), fix="give as many as frames"
+        )
+    if not all(map(math.isfinite, where)):
+        raise InputError(expected="finite positions", got=str(where), fix="leave out frames whose place is not known")
+    called = tuple(names) if names is not None else tuple(f"frame {i}" for i in range(len(blurs)))
+    return FocusCurve(blurs, where, unit or ("frame" if positions is None else ""), called).judged()
+
+
+def _planes(path: str | Path) -> Iterable[ImageLike]:
+    from kukkiri.images.reading import open_image
+
+    with open_image(path) as source:
+        for plane in range(source.planes):
+            yield source.read(plane)

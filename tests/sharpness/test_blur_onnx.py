@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+import torch
+
+from kukkiri.sharpness.blur_estimator import BlurEstimator
+from kukkiri.sharpness.blur_onnx import OUTPUTS, BlurGraph, export_onnx
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "blur.onnx"
+    export_onnx(path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 96, 160), (3, 1, 64, 128)])
+def test_parity_with_torch(exported, shape):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    image = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours = BlurGraph(BlurEstimator())(image)
+    theirs = session.run(list(OUTPUTS), {"image": image.numpy()})
+    for name, a, b in zip(OUTPUTS, ours, theirs):
+        scale = np.abs(a.numpy()).max()
+        assert np.abs(a.numpy() - b).max() <= 1e-4 * scale, name
+
+
+def test_the_outputs_differ_from_picture_to_picture(exported):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    step = np.zeros((1, 1, 64, 64), np.float32)
+    step[..., 32:] = 1
+    soft = np.clip(np.linspace(-1, 2, 64, dtype=np.float32), 0, 1)[None, None, None].repeat(64, 2)
+    sharp, blurred = (session.run(["sigma"], {"image": x})[0].mean() for x in (step, soft))
+    assert blurred > 1.5 * sharp

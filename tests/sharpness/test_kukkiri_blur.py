@@ -1,0 +1,3 @@
+from contract import MetricContract
+class TestKukkiriBlur(MetricContract):
+    name = "kukkiri-blur"
