@@ -36,7 +36,9 @@ def made_blur(
     nan = math.nan
     if abstained:
         shares = dict.fromkeys(shares, nan)
-        return Blur(nan, nan, (nan, nan), None, nan, nan, nan, shares, 0.01, cells, 0 * evidence, 8, size, nan, abstained)
+        return Blur(
+            nan, nan, (nan, nan), None, nan, nan, nan, shares, 0.01, cells, 0 * evidence, 8, size, nan, abstained
+        )
     interval = (sigma * math.exp(-HALF_90 * error), sigma * math.exp(HALF_90 * error))
     if bound == "above":
         sigma, interval = LARGEST, (LARGEST * 0.9, math.inf)

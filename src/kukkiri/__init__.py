@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from kukkiri.quality.verbs import compare, quality
     from kukkiri.sharpness.blur import Blur, blur
     from kukkiri.sharpness.calibration import Calibration, calibrate
+    from kukkiri.sharpness.field import Field, field
+    from kukkiri.sharpness.focus_series import FocusSeries, focus_series
+    from kukkiri.sharpness.focus_step import FocusStep, focus_step
 
 __all__ = [
     "Blur",
     "Calibration",
+    "Field",
+    "FocusSeries",
+    "FocusStep",
     "Image",
     "KukkiriError",
     "Metric",
@@ -38,6 +44,9 @@ __all__ = [
     "blur",
     "calibrate",
     "compare",
+    "field",
+    "focus_series",
+    "focus_step",
     "load",
     "measure",
     "metric",
@@ -57,6 +66,12 @@ _LAZY = {
     "blur": "kukkiri.sharpness.blur",
     "Calibration": "kukkiri.sharpness.calibration",
     "calibrate": "kukkiri.sharpness.calibration",
+    "Field": "kukkiri.sharpness.field",
+    "field": "kukkiri.sharpness.field",
+    "FocusSeries": "kukkiri.sharpness.focus_series",
+    "focus_series": "kukkiri.sharpness.focus_series",
+    "FocusStep": "kukkiri.sharpness.focus_step",
+    "focus_step": "kukkiri.sharpness.focus_step",
     "compare": "kukkiri.quality.verbs",
     "load": "kukkiri.images.reading",
     "measure": "kukkiri.inspection.measuring",

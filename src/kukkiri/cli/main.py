@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import kukkiri
-from kukkiri.cli import calibrate, compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
+from kukkiri.cli import blur, calibrate, compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
 from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("measure")(measure.command)
+app.command("blur")(blur.command)
 app.command("quality")(quality.command)
 app.command("compare")(compare.command)
 app.command("calibrate")(calibrate.command)

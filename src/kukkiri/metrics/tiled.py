@@ -21,6 +21,9 @@ from kukkiri.metrics.estimating import EstimatesBlur
 if TYPE_CHECKING:
     from kukkiri.images.reading import ImageFile
 
+# Side of what is read at once, pixels, about: larger than a tile, since what lies around it is decoded too.
+READ = 2048
+
 
 def measure_tiled(
     metric: Metric,
@@ -128,10 +131,11 @@ def measure_together(
         for number in range(max(one.metric.passes for one in together)):
             due = [one for one in together if one.metric.passes > number]
             margin = max(one.margin for one in due)
+            side = step * max(1, READ // step)
             partners: Iterator[Tile | None] = repeat(None)
             if reference is not None:
-                partners = tiles(reference, size=step, overlap=margin, box=part, plane=plane)
-            for tile, partner in zip(tiles(image, size=step, overlap=margin, box=part, plane=plane), partners):
+                partners = tiles(reference, size=side, overlap=margin, box=part, plane=plane)
+            for tile, partner in zip(tiles(image, size=side, overlap=margin, box=part, plane=plane), partners):
                 for one in due:
                     one.add(tile, partner)
             for one in due:
@@ -170,19 +174,26 @@ class _Sums:
         self.totals: tuple[Tensor, ...] = ()
         self._sum: Tensor | None = None
 
-    def add(self, tile: Tile, reference: Tile | None) -> None:
-        """Take in a tile whose margin is at least this metric's."""
-        outer = self._outer(tile)
-        place = Box(outer.top - tile.top, outer.left - tile.left, outer.height, outer.width).slices
+    def add(self, read: Tile, reference: Tile | None) -> None:
+        """Take in what was read at once, with at least this metric's margin, tile by tile."""
+        for top in range(read.core[0].start, read.core[0].stop, self.step):
+            for left in range(read.core[1].start, read.core[1].stop, self.step):
+                rows = slice(top, min(top + self.step, read.core[0].stop))
+                columns = slice(left, min(left + self.step, read.core[1].stop))
+                part = self._part(read, reference, (rows, columns))
+                self._sum = part if self._sum is None else self._sum + part
+
+    def _part(self, read: Tile, reference: Tile | None, core: tuple[slice, slice]) -> Tensor:
+        outer = self._outer(core)
+        place = Box(outer.top - read.top, outer.left - read.left, outer.height, outer.width).slices
         # Contiguous, as if the tile had been read with this margin: sums then run in the same order.
-        x = tile.pixels[None, :, *place].contiguous().to(self.metric.device)
+        x = read.pixels[None, :, *place].contiguous().to(self.metric.device)
         r = None if reference is None else reference.pixels[None, :, *place].contiguous().to(self.metric.device)
         weights = torch.ones_like(x[:, :1])
         if self.left_out is not None:
             weights = (~_dilated(self.left_out, outer, self.reach)).to(x).expand_as(weights)
-        weights = core_weights(weights, outer, tile.core)
-        part = self.metric.statistics(x, r, weights, self.totals, self.whole)
-        self._sum = part if self._sum is None else self._sum + part
+        weights = core_weights(weights, outer, core)
+        return self.metric.statistics(x, r, weights, self.totals, self.whole)
 
     def end_pass(self) -> None:
         """All tiles have been there once."""
@@ -194,11 +205,11 @@ class _Sums:
         """The score."""
         return float(self.metric.value(self.totals)[0])
 
-    def _outer(self, tile: Tile) -> Box:
+    def _outer(self, core: tuple[slice, slice]) -> Box:
         """The core of a tile with this metric's own margin."""
         (top, bottom), (left, right) = (
-            (max(0, core.start - self.margin), min(side, core.stop + self.margin))
-            for core, side in zip(tile.core, self.whole)
+            (max(0, along.start - self.margin), min(side, along.stop + self.margin))
+            for along, side in zip(core, self.whole)
         )
         return Box(top, left, bottom - top, right - left)
 

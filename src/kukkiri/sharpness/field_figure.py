@@ -81,6 +81,7 @@ def _heat(figure: Figure, axes: Axes, field: Field, limits: tuple[float, float])
             )
         )  # fmt: skip
         _cell(axes, cell, _ink(face) if known else INK)
+    _tilt(axes, field)
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     axes.set_aspect("equal")
@@ -132,6 +133,30 @@ def _cell(axes: Axes, cell: FieldCell, ink: str) -> None:
         axes.plot([centre[0] - dx, centre[0] + dx], [centre[1] - dy, centre[1] + dy], color=ink, lw=1.2)
 
 
+def _tilt(axes: Axes, field: Field) -> None:
+    """An arrow to where blur grows, or the line on which focus crosses the frame."""
+    from matplotlib.patheffects import withStroke
+
+    if field.tilt.kind is None:
+        return
+    height, width = field.size
+    dx, dy = math.cos(field.tilt.angle), math.sin(field.tilt.angle)
+    extent = width * abs(dx) + height * abs(dy)
+    effects = [withStroke(linewidth=4, foreground="white")]
+    if field.tilt.kind == "plane":
+        start, end = ((width / 2 + s * extent * dx, height / 2 + s * extent * dy) for s in (-0.12, 0.12))
+        arrow = axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.8})
+        if arrow.arrow_patch is not None:
+            arrow.arrow_patch.set_path_effects(effects)
+        return
+    x, y = width / 2 + field.tilt.offset * extent * dx, height / 2 + field.tilt.offset * extent * dy
+    far = width + height
+    axes.plot(
+        [x - far * dy, x + far * dy], [y + far * dx, y - far * dx], color=INK, lw=1.6, ls=(0, (5, 3)),
+        path_effects=effects, scalex=False, scaley=False,
+    )  # fmt: skip
+
+
 def _ink(face: Any) -> str:
     red, green, blue = (float(v) for v in face[:3])
     return "#ffffff" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
@@ -157,13 +182,17 @@ def _profile(axes: Axes, field: Field) -> None:
     axes.set_ylim(bottom, top)
     axes.vlines(radius[known], np.maximum(lo[known], bottom), np.minimum(hi[known], top), color=INK, lw=1.2, alpha=0.22)
     axes.plot(radius[known], sigma[known], "o", ms=4.5, color=INK, mec="white", mew=0.6, label="luma", zorder=4)
-    _trend(axes, radius[known], sigma[known], INK)
+    # Where focus crosses the frame, distance from the centre explains nothing.
+    trend = field.tilt.kind != "through focus"
+    if trend:
+        _trend(axes, radius[known], sigma[known], INK)
     for channel in field.channels:
         values = np.array(channel.cells).ravel()
         its = np.isfinite(values)
         colour = CHANNEL_COLOURS.get(channel.name, MUTED)
         axes.plot(radius[its], values[its], "o", ms=2.6, color=colour, alpha=0.75, label=channel.name, zorder=3)
-        _trend(axes, radius[its], values[its], colour)
+        if trend:
+            _trend(axes, radius[its], values[its], colour)
     axes.set_title("from the centre to the corners, 90 % intervals", color=MUTED, fontsize=8.5)
     axes.set_xlabel("distance from the centre (corner = 1)")
     axes.set_ylabel("blur size sigma, px")

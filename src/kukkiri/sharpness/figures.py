@@ -39,10 +39,10 @@ STYLE: Any = {
 
 
 def blur_colours() -> Colormap:
-    """Perceptually uniform, also for those who see two colours: sharp is light, blurred is dark."""
+    """Perceptually uniform: sharp is yellow, blurred is blue, and nothing between is grey like the picture below."""
     import matplotlib as mpl
 
-    return mpl.colormaps["viridis_r"].with_extremes(bad=(0.5, 0.5, 0.5, 0.0))
+    return mpl.colormaps["plasma_r"].with_extremes(bad=(0.5, 0.5, 0.5, 0.0))
 
 
 def blur_scale(limits: tuple[float, float] | None = None) -> LogNorm:

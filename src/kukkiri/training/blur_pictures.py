@@ -1,14 +1,14 @@
 """Blurred pictures with known truth, for the blur estimator: sharp material, optics, then a photometric day.
 
 Every picture is sharp material blurred by a kernel whose own moments are the truth, then seen under a random gain,
-gamma, light, noise and file format. A quarter of them are blurred by two kernels that change places over the picture.
+gamma, light, noise and file format. In four of ten the blur varies over the picture.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from kukkiri.images.filtering import gaussian_blur
 from kukkiri.optics import psf
 from kukkiri.optics.jpeg import jpeg
+from kukkiri.optics.varying import blur_by_map
 
 # Families with a name; −1 stands for what is none of them.
 FAMILIES = ("gaussian", "disc", "motion")
@@ -226,22 +227,19 @@ def make_batch(
     BlurredPictures
     """
     half = count // 2
-    varying = random.random(half) < 0.25
+    kinds = random.choice(len(_VARIED) + 1, half, p=(*_VARIED_SHARES, 1 - sum(_VARIED_SHARES)))
     drawn = [bank.draw(random) for _ in range(half)]
     kernels = [kernel for kernel, _ in drawn]
-    margins = [_margin(kernel) for kernel in kernels]
     sharp = [material.cut(side + 2 * MARGIN, random) for _ in range(half)]
-    blurred = _blurred(sharp, kernels, margins, side)
+    uniform = kinds == len(_VARIED)
+    blurred = torch.empty(half, side, side)
+    even = np.flatnonzero(uniform)
+    blurred[even] = _blurred([sharp[at] for at in even], [kernels[at] for at in even], side)
     moments = _moments(kernels)[:, :, None, None].expand(-1, -1, side, side).clone()
-    seconds = [bank.draw(random)[0] for _ in range(int(varying.sum()))]
-    where = np.flatnonzero(varying)
-    again = _blurred([sharp[at] for at in where], seconds, [_margin(kernel) for kernel in seconds], side)
-    for at, second, kernel in zip(where, again, seconds):
-        mask = _mask(side, random)
-        blurred[at] = mask * blurred[at] + (1 - mask) * second
-        # A mixture of kernels has the mixture of their moments.
-        moments[at] = mask * moments[at] + (1 - mask) * _moments([kernel])[0][:, None, None]
-    families = torch.where(torch.from_numpy(varying), -1, torch.tensor([family for _, family in drawn]))
+    for at in np.flatnonzero(~uniform):
+        vary = _VARIED[int(kinds[at])]
+        blurred[at], moments[at] = vary(sharp[at], kernels[at], material, bank, side, random)
+    families = torch.where(torch.from_numpy(uniform), torch.tensor([family for _, family in drawn]), -1)
     twice = torch.cat([blurred, blurred])[:, None].clamp(0, 1)
     image, known = another_day(twice, random)
     return BlurredPictures(
@@ -249,8 +247,64 @@ def make_batch(
         F.avg_pool2d(torch.cat([moments, moments]), 8),
         torch.cat([families, families]),
         known,
-        torch.from_numpy(~np.concatenate([varying, varying])),
+        torch.from_numpy(np.concatenate([uniform, uniform])),
     )
+
+
+def _layered(
+    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Objects before a background, each with its own blur; a blurred object spreads over what is behind it."""
+    wide = sharp.shape[-1]
+    mask = _mask(wide, random, softness=1e-3)
+    behind, _ = bank.draw(random)
+    front = material.cut(wide, random)
+    seen, covered = _blurred([mask * front, mask], [kernel, kernel], side)
+    (background,) = _blurred([sharp], [behind], side)
+    return seen + (1 - covered) * background, _mixed(mask[MARGIN:-MARGIN, MARGIN:-MARGIN], kernel, behind)
+
+
+def _swapped(
+    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """One picture under two kernels that change places, abruptly or softly."""
+    other, _ = bank.draw(random)
+    mask = _mask(side, random, softness=10 ** random.uniform(-2.5, 0))
+    first, second = _blurred([sharp, sharp], [kernel, other], side)
+    return mask * first + (1 - mask) * second, _mixed(mask, kernel, other)
+
+
+def _graded(
+    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """A blur that grows steadily, as on a tilted specimen or a floor."""
+    low = math.exp(random.uniform(math.log(0.4), math.log(5)))
+    octaves = random.uniform(0.3, 2)
+    margin = 24
+    wide = side + 2 * margin
+    height = _height(wide, random)
+    height = (height - height.min()) / (height.max() - height.min())
+    sigma = torch.from_numpy((low * 2 ** (octaves * height)).astype(np.float32))[None, None]
+    inset = MARGIN - margin
+    picture = sharp[inset : inset + wide, inset : inset + wide][None, None]
+    family: Literal["gaussian", "disc"] = "gaussian" if random.random() < 0.5 else "disc"
+    seen = blur_by_map(picture, sigma, family, levels=10)[0, 0, margin:-margin, margin:-margin]
+    square = sigma[0, 0, margin:-margin, margin:-margin].square()
+    return seen, torch.stack([square, square, torch.zeros_like(square)])
+
+
+_Vary = Callable[
+    [Tensor, Tensor, Material, KernelBank, int, np.random.Generator],
+    tuple[Tensor, Tensor],
+]
+_VARIED: tuple[_Vary, ...] = (_layered, _swapped, _graded)
+_VARIED_SHARES = (0.18, 0.12, 0.08)
+
+
+def _mixed(mask: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Moments (3, H, W): a mixture of kernels has the mixture of their moments."""
+    both = _moments([first, second])[:, :, None, None]
+    return mask * both[0] + (1 - mask) * both[1]
 
 
 def _margin(kernel: Tensor) -> int:
@@ -263,9 +317,10 @@ def _moments(kernels: Sequence[Tensor]) -> Tensor:
     return torch.stack([found[:, 0, 0], found[:, 1, 1], found[:, 0, 1]], 1).float()
 
 
-def _blurred(sharp: Sequence[Tensor], kernels: Sequence[Tensor], margins: Sequence[int], side: int) -> Tensor:
+def _blurred(sharp: Sequence[Tensor], kernels: Sequence[Tensor], side: int) -> Tensor:
     """Each picture with its own kernel; only what needs no border is kept. (N, side, side)."""
     result = torch.empty(len(sharp), side, side)
+    margins = [_margin(kernel) for kernel in kernels]
     for margin in set(margins):
         members = [at for at, m in enumerate(margins) if m == margin]
         inset = MARGIN - margin
@@ -276,16 +331,22 @@ def _blurred(sharp: Sequence[Tensor], kernels: Sequence[Tensor], margins: Sequen
     return result
 
 
-def _mask(side: int, random: np.random.Generator) -> Tensor:
-    """Where the first kernel holds: a half-plane or blobs, with a sharp or a soft border."""
+def _height(side: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """A landscape: a slope, or hills of a random breadth."""
     y, x = np.mgrid[:side, :side].astype(np.float32) / side - 0.5
-    if random.random() < 0.5:
+    if random.random() < 0.4:
         angle = random.uniform(0, 2 * math.pi)
-        height = x * math.cos(angle) + y * math.sin(angle) + random.uniform(-0.3, 0.3)
-    else:
-        coarse = torch.from_numpy(random.standard_normal((1, 1, 4, 4)).astype(np.float32))
-        height = F.interpolate(coarse, size=(side, side), mode="bicubic")[0, 0].numpy()
-    softness = 10 ** random.uniform(-2.5, 0)
+        slope: NDArray[np.float32] = x * math.cos(angle) + y * math.sin(angle) + random.uniform(-0.3, 0.3)
+        return slope
+    hills = int(random.integers(3, 12))
+    coarse = torch.from_numpy(random.standard_normal((1, 1, hills, hills)).astype(np.float32))
+    landscape: NDArray[np.float32] = F.interpolate(coarse, size=(side, side), mode="bicubic")[0, 0].numpy()
+    return landscape
+
+
+def _mask(side: int, random: np.random.Generator, *, softness: float) -> Tensor:
+    """Where the first kernel holds, 0 to 1: what lies high in a landscape."""
+    height = _height(side, random)
     return torch.from_numpy(1 / (1 + np.exp(-np.clip(height / softness, -30, 30))))
 
 

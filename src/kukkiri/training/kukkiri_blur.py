@@ -1,8 +1,8 @@
 """Recipe of `kukkiri-blur`: the size, axes and family of the blur of any picture, on any day.
 
-Data: photographs area-reduced by 2 or 3 (their own blur then is small) and ten kinds of drawn material, blurred by eight
-families of kernels and seen on a random day (`blur_pictures`). Every tenth photograph is held out: it validates, and
-its remaining half calibrates the intervals (`blur_calibration`).
+Data: photographs area-reduced by 2 or 3 (their own blur then is small) and ten kinds of drawn material, blurred by
+eight families of kernels and seen on a random day (`blur_pictures`). Every tenth photograph is held out: it validates,
+or its half calibrates the intervals (`blur_calibration`).
 Model: `networks/blur_net.py`, 0.73 M parameters.
 Loss: cross-entropy of the local distribution over log2 sigma against the truth, softened by ¾ of a bin; plus the error
 of the picture's evidence-weighted mean, which teaches the evidence; anisotropy and family where there is evidence.
