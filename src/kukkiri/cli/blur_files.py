@@ -85,8 +85,12 @@ class Picture:
         """For people: the path, and the plane if there are several."""
         return one_line(self.path) + (f" [{self.plane}]" if self.planes > 1 else "")
 
+    def without_pixels(self) -> Picture:
+        """The same, light: there may be thousands."""
+        return replace(self, image=None, left_out=None)
+
     def to_row(self) -> dict[str, Any]:
-        """A flat JSON-ready dict: path, plane, error, then those of `Blur`, what was left out, and the calibration's."""
+        """A flat JSON-ready dict: path, plane, error, then `Blur`'s, what was left out, and the calibration's."""
         row: dict[str, Any] = {"path": _printable(self.path), "plane": self.plane, "error": self.error}
         row |= (self.blur or no_blur("")).to_row()
         if self.blur is None:
@@ -202,34 +206,3 @@ def _printable(path: Path) -> str:
     from kukkiri.inspection.record import printable
 
     return printable(path)
-
-
-class Targets:
-    """Names of the files that are written for pictures: out.png for one, out-NAME.png or a folder for more.
-
-    Parameters
-    ----------
-    out : Path
-        A file, or a folder: one that exists, or a name without a suffix.
-    suffix : str
-        In a folder, of the files.
-    """
-
-    def __init__(self, out: Path, suffix: str = ".png") -> None:
-        self.folder = out.is_dir() or not out.suffix
-        self.out, self.suffix = out, suffix if self.folder else out.suffix
-        self.used: set[Path] = set()
-
-    def of(self, picture: Picture, *, alone: bool) -> Path:
-        """Where to write what belongs to a picture; `alone` if there is only one file."""
-        plane = f"-{picture.plane}" if picture.planes > 1 else ""
-        if self.folder:
-            stem, folder = picture.path.stem + plane, self.out
-        else:
-            stem = self.out.stem + ("" if alone else f"-{picture.path.stem}") + plane
-            folder = self.out.parent
-        target, number = folder / f"{stem}{self.suffix}", 2
-        while target in self.used:  # two folders may hold files of one name
-            target, number = folder / f"{stem}-{number}{self.suffix}", number + 1
-        self.used.add(target)
-        return target

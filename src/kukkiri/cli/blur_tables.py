@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.cli.output import number, table
+from kukkiri.sharpness.blur import SMALLEST
 
 if TYPE_CHECKING:
     from kukkiri.cli.blur_files import Picture
@@ -34,10 +35,10 @@ def picture_tables(pictures: Sequence[Picture]) -> list[Any]:
     for picture in pictures:
         blur = picture.blur
         cells = [_short(picture, folder), _sigma(blur), _interval(blur)]
-        cells += [length(blur.sigma_m) if blur is not None else ""] if metres else []
+        cells += [_metres(blur)] if metres else []
         cells += [_beyond(picture)] if beyond else []
-        cells += ["", "", ""] if blur is None or blur.abstained else [number(blur.sharpest), shape(blur), ""]
-        cells[-1] = number(blur.noise) if blur is not None else ""
+        cells += ["", "", ""] if blur is None or blur.abstained else [_sharpest(blur), shape(blur), ""]
+        cells[-1] = number(_round(blur.noise)) if blur is not None else ""
         rows.append((*cells, _remarks(picture)))
     right = ["sigma, px", "sigma", "beyond, px", "sharpest", "noise"]
     return [*([f"in {folder}"] if folder else []), table(columns, rows, right=right)]
@@ -67,10 +68,8 @@ def shape(blur: Blur) -> str:
     return ", ".join(parts)
 
 
-def length(metres: float | None) -> str:
-    """A length with the unit that suits it; '' for none."""
-    if metres is None or not math.isfinite(metres):
-        return ""
+def length(metres: float) -> str:
+    """A length with the unit that suits it."""
     for unit, size in (("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9)):
         if metres >= size:
             return f"{metres / size:.3g} {unit}"
@@ -132,6 +131,16 @@ def _short(picture: Picture, folder: str) -> str:
 
 def _sigma(blur: Blur | None) -> str:
     return "–" if blur is None or blur.abstained else SIGNS[blur.bound] + number(_round(blur.sigma))
+
+
+def _sharpest(blur: Blur) -> str:
+    return f"< {SMALLEST}" if blur.sharpest < SMALLEST else number(_round(blur.sharpest))
+
+
+def _metres(blur: Blur | None) -> str:
+    if blur is None or blur.sigma_m is None or blur.abstained:
+        return ""
+    return SIGNS[blur.bound] + length(blur.sigma_m)
 
 
 def _interval(blur: Blur | None) -> str:

@@ -6,6 +6,7 @@ One colour means one blur on every picture, since the scale is always that of th
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kukkiri.errors import WriteError, one_line
+from kukkiri.errors import InputError, one_line
 from kukkiri.images.colour import luma
 from kukkiri.images.image import ImageLike, as_image
 from kukkiri.images.masks import Box
@@ -40,9 +41,9 @@ _ROWS = 256
 
 
 def check_map_path(path: Path) -> None:
-    """Raise WriteError unless a map can have this suffix."""
+    """Raise InputError unless a map can have this suffix."""
     if path.suffix.lower() not in FORMATS:
-        raise WriteError(
+        raise InputError(
             expected=f"a map with one of the suffixes {' '.join(FORMATS)}", got=one_line(path.name), fix="rename it"
         )
 
@@ -65,8 +66,10 @@ def write_map(image: ImageLike | ImageFile, blur: Blur, path: Path, *, box: Box 
 
     Raises
     ------
+    InputError
+        If the suffix is another.
     WriteError
-        If the suffix is another, or the place cannot be written to.
+        If the place cannot be written to.
     """
     check_map_path(path)
     source = image if is_file(image) else as_image(image)
@@ -187,7 +190,6 @@ def _with_scale(
 ) -> NDArray[np.uint8]:
     """The picture, pixel for pixel, and beside it the scale with the picture's own sigma."""
     import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     picture = picture.repeat(enlarged, 0).repeat(enlarged, 1)
@@ -199,7 +201,7 @@ def _with_scale(
     total = max(height, round(300 * zoom))
     with mpl.rc_context(STYLE):
         canvas = margin + width + strip, total + 2 * margin
-        figure = Figure(figsize=(canvas[0] / dpi, canvas[1] / dpi), dpi=dpi, facecolor="white")
+        figure = Figure(figsize=((canvas[0] + 0.01) / dpi, (canvas[1] + 0.01) / dpi), dpi=dpi, facecolor="white")
         bar = figure.add_axes(
             (
                 (margin + width + 30 * zoom) / canvas[0],
@@ -227,12 +229,11 @@ def _with_scale(
             said = "no estimate"
         figure.text(left, 24 * zoom / canvas[1], said, fontsize=10, color=INK, va="center", fontweight="bold")
         figure.text(left, 42 * zoom / canvas[1], "picture", fontsize=8, color=MUTED, va="center")
-        agg = FigureCanvasAgg(figure)
-        agg.draw()
-        drawn = np.array(agg.buffer_rgba())[..., :3].copy()
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="rgba", dpi=dpi)
+    framed: NDArray[np.uint8] = np.frombuffer(drawn.getvalue(), np.uint8).reshape(*canvas[::-1], 4)[..., :3].copy()
     top = margin + (total - height) // 2
-    framed: NDArray[np.uint8] = drawn
-    framed[top : top + height, margin : margin + width] = picture[:, : drawn.shape[1] - margin]
+    framed[top : top + height, margin : margin + width] = picture
     return framed
 
 

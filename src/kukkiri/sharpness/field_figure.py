@@ -135,14 +135,14 @@ def _cell(axes: Axes, cell: FieldCell, ink: str) -> None:
 
 def _tilt(axes: Axes, field: Field) -> None:
     """An arrow to where blur grows, or the line on which focus crosses the frame."""
-    from matplotlib.patheffects import withStroke
+    from matplotlib.patheffects import AbstractPathEffect, withStroke
 
     if field.tilt.kind is None:
         return
     height, width = field.size
     dx, dy = math.cos(field.tilt.angle), math.sin(field.tilt.angle)
     extent = width * abs(dx) + height * abs(dy)
-    effects = [withStroke(linewidth=4, foreground="white")]
+    effects: list[AbstractPathEffect] = [withStroke(linewidth=4, foreground="white")]
     if field.tilt.kind == "plane":
         start, end = ((width / 2 + s * extent * dx, height / 2 + s * extent * dy) for s in (-0.12, 0.12))
         arrow = axes.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.8})

@@ -36,11 +36,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError
+from kukkiri.sharpness.blur import SMALLEST
 from kukkiri.sharpness.estimating import Estimator, default_estimator
 
 if TYPE_CHECKING:
     from kukkiri.images.image import ImageLike
     from kukkiri.sharpness.blur import Blur
+    from kukkiri.sharpness.calibration import Calibration
 
 # A candidate that has this share of the posterior stands alone.
 DECIDED = 0.9
@@ -159,7 +161,7 @@ def focus_step(
     image_b: ImageLike,
     step: float,
     *,
-    baseline: float | Sequence[float] | None = None,
+    baseline: float | Sequence[float] | Calibration | None = None,
     slope: float | Sequence[float] | None = None,
     anisotropy_error: float = ANISOTROPY_ERROR,
     mask: Any = None,
@@ -174,8 +176,8 @@ def focus_step(
         The same place at two focus settings.
     step : float, not 0
         From a to b, in any unit and with its sign; all distances are in that unit.
-    baseline : float or (float, float), optional
-        Sigma in focus, pixels, or its 90 % interval: of the instrument at this magnification, see `kk.calibrate`.
+    baseline : float, (float, float) or Calibration, optional
+        Sigma in focus, pixels, or its 90 % interval, or the calibration of the instrument at this magnification.
         Unless given, anything up to the smaller of both blurs, equally likely on a logarithmic scale.
     slope : float or (float, float), optional
         Blur that one unit of defocus adds, pixels, or its 90 % interval. With it there is one answer; without it there
@@ -211,7 +213,7 @@ def step_of(
     blur_b: Blur,
     step: float,
     *,
-    baseline: float | Sequence[float] | None = None,
+    baseline: float | Sequence[float] | Calibration | None = None,
     slope: float | Sequence[float] | None = None,
     anisotropy_error: float = ANISOTROPY_ERROR,
     seed: int = 0,
@@ -221,7 +223,7 @@ def step_of(
         raise InputError(expected="a step that is not 0", got=str(step), fix="give the way from a to b")
     if not anisotropy_error > 0:
         raise InputError(expected="a positive anisotropy_error", got=str(anisotropy_error), fix="leave it out")
-    base = _interval(baseline, "baseline")
+    base = _interval(_of_instrument(baseline), "baseline")
     steepness = _interval(slope, "slope")
     for name, blur in (("a", blur_a), ("b", blur_b)):
         if blur.abstained is not None:
@@ -246,6 +248,15 @@ def step_of(
         sigma_b=blur_b.sigma,
         statement=_statement(found, step),
     )
+
+
+def _of_instrument(baseline: float | Sequence[float] | Calibration | None) -> float | Sequence[float] | None:
+    """The interval of a calibration; anything else stays as it is."""
+    if baseline is None or isinstance(baseline, (int, float, Sequence)):
+        return baseline
+    lo, hi = baseline.interval
+    # An instrument sharper than can be told is taken as anything below the bound.
+    return max(lo, SMALLEST / 2), max(hi, SMALLEST)
 
 
 def _interval(given: float | Sequence[float] | None, what: str) -> tuple[float, float] | None:

@@ -21,8 +21,10 @@ from torch import Tensor
 from kukkiri.networks.blur_net import BlurNet
 from kukkiri.sharpness.blur_estimator import Walked, weighted_quantiles
 from kukkiri.sharpness.blur_interval import IntervalHead, summary_of
-from kukkiri.training.blur_pictures import KernelBank, Material, make_batch
+from kukkiri.training.blur_kernels import KernelBank
+from kukkiri.training.blur_pictures import make_batch
 from kukkiri.training.kukkiri_blur import picture_files, reduced
+from kukkiri.training.sharp_material import Material
 from kukkiri.weights import load_tensors
 
 # Each side of the interval may be missed by this share.
@@ -105,7 +107,7 @@ def fit(head: IntervalHead, summary: Tensor, features: Tensor, error: Tensor, se
         low, high = error[at] + below, error[at] - above
         loss = (torch.maximum(TAIL * low, (TAIL - 1) * low) + torch.maximum((1 - TAIL) * high, -TAIL * high)).mean()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     with torch.no_grad():

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 
 from kukkiri.errors import InputError
 from kukkiri.networks.blur_net import BlurMaps, BlurNet, evidence_of, expectation
-from kukkiri.training.blur_pictures import BlurredPictures, KernelBank, Material, make_batch
+from kukkiri.training.blur_kernels import KernelBank
+from kukkiri.training.blur_pictures import BlurredPictures, make_batch
 from kukkiri.training.recipe import Recipe
+from kukkiri.training.sharp_material import Material
 
 # Of the softened truth, in bins of an eighth of an octave.
 SOFTNESS = 0.75

@@ -1,0 +1,84 @@
+"""`kukkiri blur --series`: focus over a series of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from kukkiri.cli.blur_files import Counting, Picture, pictures
+from kukkiri.cli.blur_progress import progress, say_errors
+from kukkiri.cli.output import print_json, show
+from kukkiri.errors import InputError, one_line
+
+
+def run_series(
+    files: list[Path],
+    counting: Counting,
+    places: Callable[[int], list[float]] | None,
+    unit: str | None,
+    figure: Path | None,
+    json: bool,
+) -> bool:
+    """Measure, print and draw; whether a frame could not be read."""
+    from kukkiri.cli.blur_tables import series_tables, shared_folder
+    from kukkiri.inspection.record import printable
+    from kukkiri.sharpness.figures import write_figure
+    from kukkiri.sharpness.focus_series import series_of
+
+    frames: list[Picture] = []
+    with progress("measuring", len(files)) as advance:
+        for picture in pictures(files, counting):
+            frames.append(picture.without_pixels())
+            advance(picture)
+    say_errors(frames)
+    where = None if places is None else places(len(frames))
+    # A frame that cannot be read is no frame; the others keep their positions.
+    read = [i for i, frame in enumerate(frames) if frame.blur is not None]
+    if not read:
+        return True
+    where = where if where is not None or len(read) == len(frames) else [float(i) for i in range(len(frames))]
+    frames_read = [frames[i] for i in read]
+    folder = shared_folder([f.path for f in frames_read])
+    found = series_of(
+        [f.blur for f in frames_read if f.blur is not None],
+        None if where is None else [where[i] for i in read],
+        unit=unit if places is not None or unit else "frame",
+        names=[f.path.name if f.planes == 1 else f"{f.path.name} [{f.plane}]" for f in frames_read],
+    )
+    if figure is not None:
+        write_figure(found.figure(), figure)
+    if json:
+        failed = [{"path": printable(f.path), "plane": f.plane, "error": f.error} for f in frames if f.error]
+        print_json(found.to_row() | {"folder": folder, "failed": failed})
+    else:
+        show(*([f"in {folder}"] if folder else []), *series_tables(found))
+    if figure is not None:
+        typer.echo(f"figure: {figure}", err=True)
+    return any(f.error for f in frames)
+
+
+def places_from(text: str | None, step: float | None) -> Callable[[int], list[float]] | None:
+    """From a number of frames to their positions."""
+    if step is not None:
+        if step == 0:
+            raise InputError(expected="a step that is not 0", got="0", fix="leave it out to count frames")
+        return lambda count: [i * step for i in range(count)]
+    if text is None:
+        return None
+    try:
+        given = [float(part) for part in text.replace(";", ",").split(",")]
+    except ValueError:
+        raise InputError(
+            expected="positions parted by commas", got=one_line(repr(text), 80), fix="for example --positions 0,0.5,1"
+        ) from None
+
+    def places(count: int) -> list[float]:
+        if len(given) != count:
+            raise InputError(
+                expected=f"a position for each of {count} frames", got=str(len(given)), fix="give as many as frames"
+            )
+        return given
+
+    return places
