@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from kukkiri.metrics.spec import MetricSpec
-from kukkiri.metrics.table import metrics
+from kukkiri.metrics.table import DEFAULT_METRICS, metrics
 
 PAGE = Path(__file__).with_name("metrics.md")
 HEADINGS = {
@@ -14,6 +14,13 @@ HEADINGS = {
     "quality": "Quality: no reference needed",
     "fidelity": "Fidelity: compared with a reference",
 }
+COLUMNS = (
+    "A metric that estimates a blur (flag *blur*) also fills the columns `sigma`, `sigma_lo` and `sigma_hi`, in",
+    "pixels; the last two hold a 90 % interval, open to 0 or `inf` where the blur lies outside the measurable range.",
+    "It adds a last column `sigma_note`: `abstained: WHY` where the picture does not tell its blur (sigma is empty",
+    "then, and that is no error), `bound: below` or `bound: above` where sigma is the end of the range, `unlike",
+    "training` where it is to be doubted.",
+)
 
 
 def page() -> str:
@@ -24,6 +31,9 @@ def page() -> str:
         "Generated from the specs by `make docs`. A test proves every flag that is set. Evidence: *exact*, checked",
         "against the authors' numbers or code, or an independent implementation of the same definition; *parity*, the",
         "architecture is proven with arbitrary weights; *reconstruction*, built from a description; *unverified*.",
+        "",
+        f"Unless others are named, `kukkiri measure` takes {', '.join(f'`{name}`' for name in DEFAULT_METRICS)}.",
+        *COLUMNS,
     ]
     for answers, heading in HEADINGS.items():
         specs = [s for s in metrics() if s.answers == answers]
@@ -36,6 +46,7 @@ def page() -> str:
 
 def _line(s: MetricSpec) -> str:
     flags = [f for f in ("differentiable", "continuous", "tileable") if getattr(s, f)]
+    flags += ["blur"] if s.estimates_blur else []
     low, high = (f"{v:g}" if math.isfinite(v) else "∞" if v > 0 else "−∞" for v in s.value_range)
     better = "higher" if s.higher_is_better else "lower"
     unit = f" {s.unit}" if s.unit else ""
@@ -46,8 +57,8 @@ def _line(s: MetricSpec) -> str:
 
 
 def _extra(s: MetricSpec) -> str:
-    weights = f" Weights: {', '.join(f'`{w}`' for w in s.weights)}." if s.weights else ""
-    return weights + (f" Licence: {s.licence}." if s.licence != "Apache-2.0" else "")
+    weights = f". Weights: {', '.join(f'`{w}`' for w in s.weights)}." if s.weights else ""
+    return weights + (f"{'' if weights else '.'} Licence: {s.licence}." if s.licence != "Apache-2.0" else "")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from PIL import Image as Pillow
 import kukkiri as kk
 from kukkiri.errors import InputError
 from kukkiri.images.masks import Box
-from kukkiri.inspection.record import COLUMNS
-from kukkiri.inspection.settings import parse_roi
+from kukkiri.inspection.blur_view import note_of
+from kukkiri.inspection.record import COLUMNS, columns
+from kukkiri.inspection.settings import Settings, parse_roi
+from kukkiri.inspection.worker import Worker
+from kukkiri.sharpness.blur_estimator import BlurEstimator
 
 FAST = ("laplacian-variance", "tenengrad")
 
@@ -34,6 +38,47 @@ def test_row_has_the_columns_of_the_design(photographs: Path) -> None:
     assert row["version"] == kk.__version__
     with_weights = next(kk.measure(photographs, "niqe"))
     assert with_weights.version.startswith(f"{kk.__version__}+w.") and len(with_weights.version.split(".")[-1]) == 8
+
+
+def test_sigma_is_that_of_the_one_estimate(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The columns of sigma, the metric's own column and the report come from one run of the network a picture."""
+    files = sorted(photographs.iterdir())[:6]
+    expected = [kk.blur(file) for file in files]
+    count: list[int] = []
+    plain = BlurEstimator.estimate
+
+    def counted(self: BlurEstimator, *args: Any, **options: Any) -> kk.Blur:
+        count.append(1)
+        return plain(self, *args, **options)
+
+    monkeypatch.setattr(BlurEstimator, "estimate", counted)
+    measured = Worker(Settings(metrics=("tenengrad", "kukkiri-blur")), thumbnails=True).measure(files)
+    assert len(count) == len(files)
+    for one, blur in zip(measured, expected, strict=True):
+        row = one.record.to_row()
+        wanted = [math.nan if v is None else v for v in (row["sigma"], row["sigma_lo"], row["sigma_hi"])]
+        assert wanted == pytest.approx([blur.sigma, *blur.interval], rel=1e-5, nan_ok=True)
+        assert row["kukkiri-blur"] == row["sigma"] and row["error"] is None
+        assert one.blur and one.blur.figures["bound"] == blur.bound and (one.blur.map is None) == bool(blur.abstained)
+        assert row["sigma_note"] == note_of(blur)
+    assert any(math.isfinite(blur.sigma) for blur in expected)
+
+
+def test_a_picture_without_evidence_is_no_failure(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(128, 12, (96, 128)).clip(0, 255).astype(np.uint8)
+    pictures = {
+        "flat": np.full((96, 128), 90, np.uint8),
+        "noise": noise,
+        "saturated": np.full((96, 128), 255, np.uint8),
+    }
+    for name, array in pictures.items():
+        Pillow.fromarray(array).save(tmp_path / f"{name}.png")
+    metrics = ("kukkiri-blur", "tenengrad")
+    for record, reason in zip(kk.measure(tmp_path, metrics), ("flat: ", "no evidence: ", "saturated: "), strict=True):
+        row = record.to_row()
+        assert tuple(row) == (*COLUMNS, *metrics, "sigma_note") == columns(metrics)
+        assert row["error"] is row["sigma"] is row["sigma_lo"] is row["sigma_hi"] is row["kukkiri-blur"] is None
+        assert row["sigma_note"].startswith(f"abstained: {reason}")
 
 
 def test_workers_do_not_change_the_numbers(photographs: Path) -> None:
@@ -66,11 +111,15 @@ def test_a_failure_is_one_row_and_stops_nothing(photographs: Path, tmp_path: Pat
 
 
 def test_a_metric_that_cannot_leaves_the_others(tmp_path: Path) -> None:
-    """64×64 is too small for NIQE, not for the Laplacian."""
+    """64×64 is too small for NIQE, 20×20 for a blur size, neither for the Laplacian."""
     Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(tmp_path / "small.png")
     (record,) = kk.measure(tmp_path, ("laplacian-variance", "niqe"))
     assert record.scores["laplacian-variance"] and record.scores["niqe"] is None
     assert record.error and record.error.startswith("niqe: expected")
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (20, 20), np.uint8)).save(tmp_path / "small.png")
+    (record,) = kk.measure(tmp_path, ("kukkiri-blur", "laplacian-variance"))
+    assert record.scores["laplacian-variance"] and record.scores["kukkiri-blur"] is record.sigma is None
+    assert record.error and record.error.startswith("kukkiri-blur: expected at least 32×32") and record.sigma_note == ""
 
 
 def test_region_and_mask(photographs: Path, tmp_path: Path) -> None:
@@ -98,6 +147,10 @@ def test_tile_by_tile_equals_whole(photographs: Path) -> None:
         assert a["error"] is None and b["error"] is None
         for name in ("mean", "contrast", "clipped_low", "clipped_high", "noise", *FAST, "cpbd"):
             assert b[name] == pytest.approx(a[name], rel=1e-4, abs=1e-6), name
+    blurs = [
+        list(kk.measure(sorted(photographs.iterdir())[:4], "kukkiri-blur", whole_limit=n)) for n in (1000, 1 << 26)
+    ]
+    assert [r.to_row() for r in blurs[0]] == [r.to_row() for r in blurs[1]]
     (record,) = kk.measure(photographs / "00.png", ("niqe", "tenengrad"), whole_limit=1000)
     assert record.error and "tileable" in record.error and record.scores["tenengrad"]
 
@@ -131,9 +184,11 @@ def test_tile_by_tile_finds_the_info_bar_too(tmp_path: Path, roi: Box | None) ->
     from kukkiri.inspection.demo import make_pictures
 
     bar = next(p for p in make_pictures(tmp_path) if p.name == "sem-like-gravel-out-of-focus.tif")
-    (whole,) = kk.measure(bar, FAST, roi=roi)
-    (tiled,) = kk.measure(bar, FAST, roi=roi, whole_limit=1000)
+    found = [Worker(Settings((*FAST, "kukkiri-blur"), roi, whole_limit=n), thumbnails=True) for n in (1 << 26, 1000)]
+    (one,), (other,) = (worker.measure([bar]) for worker in found)
+    whole, tiled = one.record, other.record
     assert "info-bar" in whole.masked and "info-bar" in tiled.masked
+    assert whole.sigma == tiled.sigma and whole.sigma_hi == tiled.sigma_hi and one.blur == other.blur
     for name in FAST:
         assert tiled.scores[name] == pytest.approx(whole.scores[name], rel=0.02)
 

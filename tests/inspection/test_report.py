@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from skimage import data
 
 import kukkiri as kk
 from kukkiri.errors import InputError, WriteError
+from kukkiri.inspection.blur_view import BlurView
 from kukkiri.inspection.report import ReportRow, write_report
 from kukkiri.metrics.table import spec_of
+from kukkiri.pages.language import texts
 from pages.page_reader import PageReader
 
 METRICS = ("laplacian-variance", "niqe")
@@ -93,7 +96,8 @@ def test_every_row_comes_back_whole(tmp_path: Path) -> None:
     keys = report.config["keys"]
     assert len(report.rows) == len(report.thumbnails) == 3
     for given, found in zip(ROWS, report.rows, strict=True):
-        *values, gate, others = found
+        *values, gate, others, blur = found
+        assert blur == 0
         expected = {k: None if v != v else v for k, v in given.record.items()}
         assert dict(zip(keys, values, strict=True)) | (others or {}) == expected
         assert bool(gate) == given.gate_failed
@@ -159,6 +163,59 @@ def test_columns_say_what_the_spec_says(tmp_path: Path) -> None:
         assert column["higher_is_better"] == spec.higher_is_better
         assert column["value_range"] == spec.to_row()["value_range"]
     assert columns["mean"]["higher_is_better"] is None
+
+
+BLUR = {
+    "sharpest": 1.1,
+    "major": 2.4,
+    "minor": 1.5,
+    "angle": 0.52,
+    "family": {"disc": 0.8},
+    "bound": None,
+    "unlike": 0.1,
+}
+VIEW = BlurView(BLUR | {"abstained": None, "place": [0, 0, 1, 1], "colours": [1, 4]}, thumbnail("moon"))
+REASON = BlurView(dict.fromkeys(BLUR) | {"abstained": "</script><script>alert(3)</script>"})
+
+
+def test_what_is_known_of_a_blur_comes_back_beside_its_picture(tmp_path: Path) -> None:
+    rows = [
+        ReportRow(row("a.png", sigma=1.8, **{"kukkiri-blur": 1.8}), thumbnail(), blur=VIEW),
+        ReportRow(row("b.png", **{"kukkiri-blur": None}), thumbnail("coffee"), blur=REASON),
+        ReportRow(row("c.png"), None, blur=VIEW),
+        ReportRow(failure("d.png"), None),
+    ]
+    report = written(tmp_path, rows, metrics=(spec_of("kukkiri-blur"), *SPECS))
+    assert [r[-1] or None for r in report.rows] == [VIEW.figures, REASON.figures, VIEW.figures, None]
+    pairs = [tuple(base64.b64decode(part) for part in line.split(",")) for line in report.thumbnails]
+    assert pairs == [(thumbnail(), VIEW.map), (thumbnail("coffee"),), (b"", VIEW.map), (b"",)]
+    assert "alert(3)" not in "".join(report.visible) and [tag for tag, _ in report.elements].count("script") == 4
+
+
+def test_one_chart_for_sigma_and_the_metric_that_fills_it(tmp_path: Path) -> None:
+    spec = spec_of("kukkiri-blur")
+    config = written(tmp_path, metrics=(SPECS[0], spec, SPECS[1])).config
+    assert [column["key"] for column in config["columns"]][:3] == ["sigma", *METRICS]
+    sigma = config["columns"][0]
+    assert (sigma["metric"], sigma["paper"], sigma["kind"]) == (spec.name, spec.paper, "pixels")
+    assert sigma["value_range"] == [0, 12] and sigma["shown"]
+    # Not among what a person reads of a row, though it is in the data.
+    assert {"kukkiri-blur", "sigma_note"} <= set(config["keys"])
+
+
+def test_every_reason_to_abstain_is_said_in_the_language_of_the_page() -> None:
+    """The script makes the key of the text from what stands before the colon."""
+    flat, bright = torch.full((1, 1, 64, 64), 0.5), torch.ones(1, 1, 64, 64)
+    noise = flat + 0.02 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    nearly = bright.clone()
+    nearly[..., :2, :4] = 0.2
+    checked = torch.ones(64, 64, dtype=torch.bool)
+    checked[::8, ::8] = False
+    blurs = [kk.blur(picture) for picture in (flat, bright, noise, nearly)] + [kk.blur(noise, mask=checked)]
+    reasons = {(blur.abstained or "").split(":")[0] for blur in blurs}
+    assert reasons == {"flat", "saturated", "no evidence", "nothing is left by the mask"}
+    for reason in reasons:
+        assert f"blur.reason_{re.sub('[^a-z]+', '_', reason)}" in texts("ja")
 
 
 def test_japanese_page_has_no_english_left(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -136,8 +137,45 @@ def test_gates(photographs: Path, tmp_path: Path) -> None:
     assert inspect([*files, tmp_path / "missing.png"], SETTINGS).exit_code == 1
 
 
-@pytest.mark.parametrize(("count", "kills"), [(80, 3), pytest.param(400, 10, marks=pytest.mark.slow)])
-def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Path, count: int, kills: int) -> None:
+def test_a_resumed_run_has_every_blur_map(photographs: Path, tmp_path: Path) -> None:
+    """Table and report are those of a run without an interruption."""
+    files, settings = find_files(photographs), Settings(metrics=("kukkiri-blur", "tenengrad"))
+
+    class Stop(Exception):
+        pass
+
+    def stop(_: int) -> None:
+        raise Stop
+
+    tables, data = [], []
+    for name in ("whole", "resumed"):
+        out, report = tmp_path / f"{name}.csv", tmp_path / f"{name}.html"
+        if name == "resumed":
+            with pytest.raises(Stop):
+                inspect(files, settings, out=out, report=report, on_batch=stop)
+            assert not out.exists()
+        measured, _ = counted(files, out, settings, report=report)
+        assert measured == (20 if name == "whole" else 12)
+        tables.append(out.read_bytes())
+        text = report.read_text("utf-8")
+        data.append(re.findall(r'class="(?:rows|thumbnails)">(.*?)</script>', text, re.DOTALL))
+    assert tables[0] == tables[1] and data[0] == data[1]
+    rows, pictures = data[0]
+    maps = [line.count(",") for line in pictures.splitlines()]
+    told = [row[-1]["abstained"] is None for row in json.loads(rows)]
+    assert maps == told and any(told)
+
+
+@pytest.mark.parametrize(
+    ("count", "kills", "metrics"),
+    [
+        (80, 3, "laplacian-variance,tenengrad,cpbd"),
+        pytest.param(400, 10, "kukkiri-blur,tenengrad", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_and_resumed_equals_uninterrupted(
+    photographs: Path, tmp_path: Path, count: int, kills: int, metrics: str
+) -> None:
     """SIGKILL of the real command at random moments, then one run to the end."""
     folder = tmp_path / "many"
     folder.mkdir()
@@ -146,7 +184,6 @@ def test_killed_and_resumed_equals_uninterrupted(photographs: Path, tmp_path: Pa
         (folder / f"{i:03}{source.suffix}").symlink_to(source)
 
     def command(out: Path) -> list[str]:
-        metrics = "laplacian-variance,tenengrad,cpbd"
         return [sys.executable, "-m", "kukkiri", "measure", str(folder), "--out", str(out), "-m", metrics]
 
     whole, out = tmp_path / "whole.csv", tmp_path / "t.csv"

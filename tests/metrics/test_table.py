@@ -8,6 +8,7 @@ import pytest
 
 import kukkiri as kk
 from kukkiri.errors import InputError, UnknownNameError
+from kukkiri.metrics.estimating import EstimatesBlur
 from kukkiri.weights import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,8 @@ def test_spec_and_class_agree(name: str) -> None:
     assert built.__doc__ and name in built.__doc__
     module, _, kind = built.spec.implementation.partition(":")
     assert type(built) is getattr(import_module(module), kind)
-    assert built.spec.tileable == isinstance(built, kk.metrics.LocalMetric)
+    assert built.spec.tileable == isinstance(built, (kk.metrics.LocalMetric, EstimatesBlur))
+    assert built.spec.estimates_blur == isinstance(built, EstimatesBlur)
 
 
 @pytest.mark.parametrize("name", NAMES)

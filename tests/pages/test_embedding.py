@@ -156,6 +156,36 @@ def test_statistics_of_the_charts() -> None:
 
 
 @node
+def test_words_for_a_blur() -> None:
+    """Bounds in the signs of the language, reasons in its words; one that is not known stays as it is."""
+    result = run_node("""
+        import { bounded, reasonText } from "STATIC/blur.js";
+        const texts = { "blur.below": "< {value}", "blur.above": "{value} 超", "blur.reason_no_evidence": "NOTHING" };
+        const say = (key, v = {}) => (texts[key] ?? key).replace("{value}", v.value);
+        console.log(JSON.stringify([
+          bounded("0.35 px", { bound: "below" }, say), bounded("12", { bound: "above" }, say),
+          bounded("1.5", { bound: null }, say), bounded("1.5", null, say),
+          reasonText("no evidence: nothing but noise", say), reasonText("odd\u202e: new", say),
+        ]));
+    """)
+    assert result == ["< 0.35 px", "12 超", "1.5", "1.5", "NOTHING", "odd\\u202e: new"]
+
+
+@node
+def test_a_second_picture_in_a_line_of_thumbnails() -> None:
+    result = run_node("""
+        globalThis.IntersectionObserver = class { observe() {} };
+        globalThis.addEventListener = () => {};
+        const block = { textContent: "/9j/A,UklGRB\\n\\niVBORw\\n,UklGRC" };
+        globalThis.document = { readyState: "complete", getElementsByClassName: () => [block] };
+        const { thumbnailStore } = await import("STATIC/thumbnails.js");
+        const store = thumbnailStore(64);
+        console.log(JSON.stringify([0, 1, 2, 3, 4].map((row) => store.map(row))));
+    """)
+    assert result == ["data:image/webp;base64,UklGRB", "", "", "data:image/webp;base64,UklGRC", ""]
+
+
+@node
 def test_numbers_paths_and_errors_for_people() -> None:
     result = run_node("""
         import { formats, formatValue } from "STATIC/format.js";

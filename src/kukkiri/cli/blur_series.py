@@ -34,18 +34,16 @@ def run_series(
             advance(picture)
     say_errors(frames)
     where = None if places is None else places(len(frames))
-    # A frame that cannot be read is no frame; the others keep their positions.
-    read = [i for i, frame in enumerate(frames) if frame.blur is not None]
+    # A frame that cannot be read is no frame; the others keep their numbers and positions.
+    read = [(number, frame, frame.blur) for number, frame in enumerate(frames) if frame.blur is not None]
     if not read:
         return True
-    where = where if where is not None or len(read) == len(frames) else [float(i) for i in range(len(frames))]
-    frames_read = [frames[i] for i in read]
-    folder = shared_folder([f.path for f in frames_read])
+    folder = shared_folder([frame.path for _, frame, _ in read])
     found = series_of(
-        [f.blur for f in frames_read if f.blur is not None],
-        None if where is None else [where[i] for i in read],
-        unit=unit if places is not None or unit else "frame",
-        names=[f.path.name if f.planes == 1 else f"{f.path.name} [{f.plane}]" for f in frames_read],
+        [blur for _, _, blur in read],
+        [float(number) if where is None else where[number] for number, _, _ in read],
+        unit=unit or ("frame" if where is None else None),
+        names=[f.path.name if f.planes == 1 else f"{f.path.name} [{f.plane}]" for _, f, _ in read],
     )
     if figure is not None:
         write_figure(found.figure(), figure)

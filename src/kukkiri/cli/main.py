@@ -16,7 +16,7 @@ from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
     name="kukkiri",
-    help="How sharp is a picture, and how good?",
+    help="How sharp is a picture, in pixels, and how good?",
     epilog="Exit codes: 0 done, 1 some input failed or a gate was not met, 2 wrong use.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -49,7 +49,7 @@ def options(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to standard error.")] = False,
 ) -> None:
-    """How sharp is a picture, and how good?"""
+    """How sharp is a picture, in pixels, and how good?"""
     level = logging.DEBUG if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 

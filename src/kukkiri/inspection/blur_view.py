@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Above this an estimate is to be doubted.
 DOUBTFUL = 0.5
-# Of an encoded map: with base64's third on top, 2 kB in a report.
-MAP_BYTES = 1500
+# Of an encoded map: with base64's third on top, and the figures, 2 kB in a report.
+MAP_BYTES = 1280
 # A map is never finer than this; first sides to try, cells.
 MAP_SIDE = 64
 # Levels of a map: log2 sigma from 0.25 px in sixteenths of an octave, evidence in fifteenths. The page has them too.

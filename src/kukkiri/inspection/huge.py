@@ -154,10 +154,12 @@ def _find_overlays(source: ImageFile, plane: int) -> Overlays:
     step = -(-width // SEARCH_WIDTH)
     found = []
     for top, bottom in ((0, height // 2), (height // 2, height)) if height > 1 else ((0, 1),):
-        half = torch.empty(1, bottom - top, -(-width // step))
+        parts = []
         for row in range(top, bottom, STRIP):
             strip = source.read_region(plane, Box(row, 0, min(STRIP, bottom - row), width))
-            half[:, row - top : row - top + strip.shape[1]] = luma(strip[None, :, :, ::step])[0]
+            parts.append(luma(strip[None, :, :, ::step])[0].clone())  # a view would keep the whole strip
+        half = torch.cat(parts, 1)
+        del parts
         for overlay in find_overlays(Image(half, bit_depth=source.header(plane).bit_depth)).found:
             at = overlay.box
             across = min(at.width * step, width - at.left * step)

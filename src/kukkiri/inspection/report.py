@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kukkiri.inspection.blur_view import BlurView
+from kukkiri.inspection.record import NOTE
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.pages.language import check_language, language_of_locale
 from kukkiri.pages.report import Column, Gathered, write_report_page
@@ -30,7 +31,7 @@ _PROPERTIES = (
 )
 _OTHER_KEYS = (
     *("path", "plane", "error", "width", "height", "channels", "bit_depth", "pixel_size"),
-    *("sigma_lo", "sigma_hi", "sigma_note", "masked", "version"),
+    *("sigma_lo", "sigma_hi", "masked", "version"),
 )
 
 
@@ -112,7 +113,7 @@ def write_report(
         _SIGMA if source is None else replace(_column_of(source), key=_SIGMA.key, kind=_SIGMA.kind, metric=source.name)
     )
     columns = (sigma, *(_column_of(spec) for spec in metrics if spec is not source), *_PROPERTIES)
-    keys = (*_OTHER_KEYS, *([source.name] if source else []), *(column.key for column in columns))
+    keys = (*_OTHER_KEYS, *([source.name, NOTE] if source else []), *(column.key for column in columns))
     with Gathered(keys, path) as gathered:
         for row in rows:
             figures, cells = (None, None) if row.blur is None else (row.blur.figures, row.blur.map)

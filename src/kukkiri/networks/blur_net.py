@@ -54,8 +54,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) → (N, C, h, w)."""
-        added: Tensor = self.mix(F.relu(self.spread(x)))
-        return x + added
+        added: Tensor = self.mix(F.relu_(self.spread(x)))
+        return added.add_(x)
 
 
 class BlurNet(nn.Module):
@@ -93,7 +93,7 @@ class BlurNet(nn.Module):
         super().__init__()
         self.levels = levels
         self.register_buffer("centres", torch.linspace(self.low, self.high, self.count), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(1, stem, 5, 2, 2), nn.ReLU(), nn.Conv2d(stem, width, 3, 2, 1), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, stem, 5, 2, 2), nn.ReLU(inplace=True), nn.Conv2d(stem, width, 3, 2, 1), nn.ReLU(inplace=True))
         self.trunk = nn.Sequential(*(Block(width) for _ in range(blocks)))
         fine, middle, coarse = fused
         self.from_finest = nn.Conv2d(width, fine, 2, 2)
@@ -155,8 +155,8 @@ class BlurNet(nn.Module):
                 x = x + self.from_finest(finest)
             if at < len(self.descents):
                 x = x + resized(self.descents[at](coming), size)
-            coming = self.fusions[at](F.relu(x))
-        features_out = F.relu(self.neck(F.relu(coming)))
+            coming = self.fusions[at](F.relu_(x))
+        features_out = F.relu_(self.neck(F.relu(coming)))
         out = self.head(features_out).float()
         logits, anisotropy, family = out.split([self.count, 2, 3], 1)
         # Within the unit disc, whatever the weights.

@@ -47,13 +47,17 @@ class Blur:
     stride : int
         Pixels a cell of the map.
     size : (int, int)
-        Height and width of the picture, pixels.
+        Height and width of what was measured, pixels: the picture without what a mask cuts from its border.
     unlike_training : float
         0 to 1: above ½ the picture is unlike anything that the estimator was trained on.
     abstained : str or None
         Why there is no estimate.
     sigma_m : float or None
         Sigma in metres, where the size of a pixel is known.
+    origin : (int, int)
+        Row and column of the picture at which what was measured begins.
+    whole : (int, int) or None
+        Height and width of the picture, pixels; None: `size`.
     """
 
     sigma: float
@@ -72,10 +76,20 @@ class Blur:
     unlike_training: float
     abstained: str | None = None
     sigma_m: float | None = None
+    origin: tuple[int, int] = (0, 0)
+    whole: tuple[int, int] | None = None
 
     def upsampled(self) -> Tensor:
-        """The map at the size of the picture, (H, W), pixels."""
-        return _upsampled(self.map, self.stride, self.size)
+        """The map at the size of the picture, (H, W), pixels; NaN where a mask covers it."""
+        import torch
+
+        measured = _upsampled(self.map, self.stride, self.size)
+        if self.whole is None or self.whole == self.size:
+            return measured
+        full = torch.full(self.whole, float("nan"))
+        top, left = self.origin
+        full[top : top + self.size[0], left : left + self.size[1]] = measured
+        return full
 
     def to_row(self) -> dict[str, Any]:
         """A flat JSON-ready dict without the maps: NaN is None, an interval without end has 'Infinity'."""
@@ -115,8 +129,7 @@ def blur(image: ImageLike, *, mask: Any = None) -> Blur:
     Parameters
     ----------
     image : image-like
-        Path, Image, PIL image, ndarray (H, W[, C]) or tensor ([1,] C, H, W); at least 32 pixels a side. A file too
-        large to hold is read part by part.
+        Path, Image, PIL image, ndarray (H, W[, C]) or tensor ([1,] C, H, W); at least 32 pixels a side.
     mask : None | 'auto' | Boolean (H, W)
         True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text.
 

@@ -7,7 +7,7 @@ give the same numbers, because both are the same walk.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,7 +54,7 @@ class Cells:
     anisotropy : Tensor, (2,)
         Weighted mean.
     family : Tensor, (3,)
-        Weighted mean probabilities.
+        Weighted mean logits.
     features : Tensor, (F,)
         Weighted mean of the network's features.
     """
@@ -152,7 +152,9 @@ class BlurEstimator(nn.Module):
                 fix="crop or mask less of the picture",
             )
         parts = self._walk(source, plane, inner, left_out)
-        return summarise(parts, self.head, (inner.height, inner.width), pixel_size)
+        found = summarise(parts, self.head, (inner.height, inner.width), pixel_size)
+        origin = (inner.top - box.top, inner.left - box.left)
+        return replace(found, origin=origin, whole=(box.height, box.width))
 
     def _mask(self, source: Image | ImageFile, mask: Any, box: Box | None) -> Tensor | None:
         if mask is None:
@@ -244,7 +246,7 @@ class Walked:
         self.mean[place], self.spread[place], self.share[place] = mean[:, 0].cpu(), spread[:, 0].cpu(), share.cpu()
         weight = weight_of(evidence_of(spread)) * share
         held = torch.cat(
-            [maps.anisotropy[inside], maps.family[inside].softmax(1), maps.features[inside], torch.ones_like(mean)], 1
+            [maps.anisotropy[inside], maps.family[inside], maps.features[inside], torch.ones_like(mean)], 1
         )
         sums = (held * weight).double().sum((0, 2, 3)).cpu()
         self.sums = sums if self.sums is None else self.sums + sums
@@ -327,7 +329,7 @@ def summarise(walked: Walked, head: Any, size: tuple[int, int], pixel_size: floa
         major=sigma * math.sqrt(1 + stretch),
         minor=sigma * math.sqrt(1 - stretch),
         angle=math.pi / 2 if angle <= -math.pi / 2 else angle,
-        family=dict(zip(FAMILIES, pooled[2:5].tolist())),
+        family=dict(zip(FAMILIES, pooled[2:5].softmax(0).tolist())),
         noise=noise,
         map=sigma_map,
         evidence=strongest,

@@ -112,8 +112,18 @@ def _cell(axes: Axes, cell: FieldCell, ink: str) -> None:
     box = cell.box
     x = box.left + box.width / 2
     sign = {"below": "<", "above": ">", None: ""}[cell.bound]
-    text = f"{sign}{cell.sigma:.3g}" if math.isfinite(cell.sigma) else "–"
-    axes.text(x, box.top + 0.8 * box.height, text, ha="center", va="center", fontsize=8, color=ink, fontweight="bold")
+    text = f"{sign}{cell.sigma:#.3g}" if math.isfinite(cell.sigma) else "–"
+    axes.text(
+        x,
+        box.top + 0.8 * box.height,
+        text,
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=ink,
+        fontweight="bold",
+        zorder=6,
+    )
     if not cell.minor > 0 or cell.bound is not None:
         return
     # Half the mean side; what exceeds round is doubled, for a ratio of 1.2 is hardly seen.
@@ -175,15 +185,17 @@ def _profile(axes: Axes, field: Field) -> None:
     lo, hi = np.array([c.interval for c in field.cells]).T
     known = np.isfinite(sigma)
     shown = [*sigma[known], *lo[known & (lo > 0)], *hi[known & np.isfinite(hi)]]
-    every = [v for channel in field.channels for row in channel.cells for v in row]
+    every = [v for channel in field.channels for row in channel.cells for v in row if math.isfinite(v)]
     bottom, top = limits_of([*shown, *every], least_span=1.5)
-    bottom = max(bottom, min(sigma[known], default=1.0) / 3)
+    # Intervals without end, or nearly so, must not crush the points.
+    bottom = max(bottom, min([*sigma[known], *every], default=1.0) / 2)
+    top = min(top, 2 * max([*sigma[known], *every], default=12.0))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     axes.vlines(radius[known], np.maximum(lo[known], bottom), np.minimum(hi[known], top), color=INK, lw=1.2, alpha=0.22)
     axes.plot(radius[known], sigma[known], "o", ms=4.5, color=INK, mec="white", mew=0.6, label="luma", zorder=4)
-    # Where focus crosses the frame, distance from the centre explains nothing.
-    trend = field.tilt.kind != "through focus"
+    # In a tilted field, distance from the centre explains nothing.
+    trend = field.tilt.kind is None
     if trend:
         _trend(axes, radius[known], sigma[known], INK)
     for channel in field.channels:

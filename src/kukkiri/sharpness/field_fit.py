@@ -149,12 +149,15 @@ def _band(u: Array, value: Array, error: Array) -> tuple[Array | None, float]:
         away: Array = (np.log(np.exp(2 * x[0]) + off**2) / 2 - value) / error
         return away
 
+    def jacobian(x: Array) -> Array:
+        return _band_jacobian(x, u) / error[:, None]
+
     best, lowest = None, math.inf
     for turn in np.arange(4) * math.pi / 4:
         direction = np.array([math.cos(turn), math.sin(turn)])
         sharpest = float(direction @ u[np.argmin(value)])
         start = np.array([least, -steep * sharpest, *(steep * direction)])
-        found = least_squares(residual, start, x_scale="jac", max_nfev=200)
+        found = least_squares(residual, start, jac=jacobian, x_scale="jac", max_nfev=60)
         if 2 * found.cost < lowest:
             best, lowest = found.x, float(2 * found.cost)
     if best is None:
@@ -162,6 +165,13 @@ def _band(u: Array, value: Array, error: Array) -> tuple[Array | None, float]:
     side = best[1] + u @ best[2:]
     # A band that no cell lies beyond is a plane.
     return (best, lowest) if (side > 0).sum() >= 2 and (side < 0).sum() >= 2 else (None, math.inf)
+
+
+def _band_jacobian(x: Array, u: Array) -> Array:
+    """Of log sigma by log s0, a, bx, by."""
+    off = x[1] + u @ x[2:]
+    variance = math.exp(2 * x[0]) + off**2
+    return np.column_stack([math.exp(2 * x[0]) / variance, *(off / variance * v for v in (1, u[:, 0], u[:, 1]))])
 
 
 def _through_focus(
@@ -177,10 +187,7 @@ def _through_focus(
     s0 = math.exp(x[0])
     ratio = math.hypot(1, steepness * farther / s0)
     # The ratio hangs on log s0 and on the slope; so does its error.
-    off = x[1] + u @ x[2:]
-    variance = s0**2 + off**2
-    jacobian = np.column_stack([s0**2 / variance, *(off / variance * v for v in (1, u[:, 0], u[:, 1]))])
-    covariance, quantile = spread_of(jacobian / error[:, None], squares, len(off), 4)
+    covariance, quantile = spread_of(_band_jacobian(x, u) / error[:, None], squares, len(u), 4)
     share = 1 - 1 / ratio**2  # d log ratio / d log(slope / s0)
     gradient = share * np.array([-1, 0, x[2] / steepness**2, x[3] / steepness**2])
     half = quantile * math.sqrt(max(float(gradient @ covariance @ gradient), 0))

@@ -62,7 +62,8 @@ def _curve(axes: Axes, series: FocusSeries) -> None:
     known = ~silent & ~above
     shown = [*sigma[known], *lo[known & (lo > 0)], *hi[known & np.isfinite(hi)]]
     bottom, top = limits_of(shown or [1.0, LARGEST])
-    bottom = max(bottom, min(sigma[known], default=1.0) / 3)  # an interval down to 0 has no end on this scale
+    # Intervals without end, or nearly so, must not crush the curve.
+    bottom, top = max(bottom, min(sigma[known], default=1.0) / 3), min(top, 3 * max(sigma[known], default=LARGEST))
     axes.set_yscale("log")
     axes.set_ylim(bottom, top)
     if known.any():

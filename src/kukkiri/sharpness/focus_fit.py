@@ -22,6 +22,8 @@ Model = Literal["hyperbola", "parabola"]
 NEAR = 2.5
 # So sure must it be that both flanks differ, and so much must they, before they are taken to.
 _ASYMMETRY_LEVEL, _ASYMMETRY = 0.01, math.log(1.3)
+# From so many frames their scatter is told, and it is never taken to be smaller than this.
+_SCATTER_FRAMES, _LEAST_SCATTER = 7, 0.01
 # Frames of the local parabola.
 _LOCAL = 5
 
@@ -65,8 +67,7 @@ def valleys(low: Array, high: Array) -> list[tuple[int, int]]:
     Parameters
     ----------
     low, high : ndarray, (N,)
-        Of each point; low = high = infinity for one that is above all others, (−infinity, infinity) for one that says
-        nothing.
+        Of each point; both infinite for one that is above all others, (−infinity, infinity) for one that says nothing.
 
     Returns
     -------
@@ -89,6 +90,30 @@ def valleys(low: Array, high: Array) -> list[tuple[int, int]]:
     if not climbing:
         found.append((start, len(low) - 1))
     return found
+
+
+def comparable(value: Array, error: Array) -> Array:
+    """By how much the blur sizes of the frames of one series may be off against each other.
+
+    What their intervals allow for is for the most part common to all frames, since all show one scene, and does not
+    change which of them is sharper. What is not common shows as scatter of neighbours about a straight line.
+
+    Parameters
+    ----------
+    value, error : ndarray, (N,)
+        Log sigma of the measured frames in order of position, and its standard deviation.
+
+    Returns
+    -------
+    ndarray, (N,)
+        Standard deviations, none above `error`; with fewer than seven frames `error` itself.
+    """
+    if len(value) < _SCATTER_FRAMES:
+        return error
+    # The curvature of the curve counts as scatter too, which errs on the safe side; twice it, for neighbours err alike.
+    bend = value[:-2] - 2 * value[1:-1] + value[2:]
+    scatter = 1.4826 * float(np.median(np.abs(bend))) / math.sqrt(6)
+    return np.minimum(error, max(2 * scatter, _LEAST_SCATTER))
 
 
 def fit_optimum(position: Array, value: Array, error: Array, below: NDArray[np.bool_]) -> Optimum | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-PARTICLES, SWEEPS = 6000, 4
+PARTICLES, SWEEPS = 4000, 4
 # Half-width of the distribution of focus about the middle of the step, in steps: see above.
 _REACH = 0.5
 # Median distance between the line foci, in steps, and the standard deviation of its natural logarithm.
@@ -107,13 +107,12 @@ def sample(
         """From independent standard normals to parameters that are distributed as known beforehand."""
         from scipy.special import ndtr
 
-        u = ndtr(x)
-        focus = 0.5 + _REACH * np.tan(np.pi * (u[:, 0] - 0.5))
+        focus = 0.5 + _REACH * np.tan(np.pi * (ndtr(x[:, 0]) - 0.5))
         apart = _APART * np.exp(_APART_SPREAD * x[:, 3])
         angle = np.arctan2(x[:, 2], x[:, 1])
         astigmatism = apart[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
-        k = np.exp(_log_normal(slope, x[:, 4])) if slope else np.exp(middle + 9 * (2 * u[:, 4] - 1))
-        s0 = np.exp(_log_normal(baseline, x[:, 5])) if baseline else least * (most / least) ** u[:, 5]
+        k = np.exp(_log_normal(slope, x[:, 4])) if slope else np.exp(middle + 9 * (2 * ndtr(x[:, 4]) - 1))
+        s0 = np.exp(_log_normal(baseline, x[:, 5])) if baseline else least * (most / least) ** ndtr(x[:, 5])
         return Particles(focus, astigmatism, k, s0)
 
     return unfold(_temper(lambda x: log_likelihood(unfold(x), readings), random, count))

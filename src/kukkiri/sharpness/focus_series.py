@@ -38,14 +38,17 @@ class FocusSeries:
     abstained : tuple of None | str
         Why a frame gave no blur size.
     best : int or None
-        The frame of least blur. Frames that are 'above' or abstained count as blurrier than all measured ones.
+        The frame of least blur; of those that are not told apart, the nearest to the optimum. Frames that are 'above'
+        or abstained count as blurrier than all measured ones.
     optimum : float
         Position of least blur between the frames; NaN unless it lies inside the series.
     optimum_interval : (float, float)
         90 %, of the position.
     verdict : 'single-peaked' | 'several minima' | 'at the start' | 'at the end' | 'indeterminate'
-        Minima count as several only if the curve between them is above both beyond the intervals. 'at the start': the
-        curve rises from the lowest position on, so that a better one may lie before it.
+        Minima count as several only if the curve between them is above both beyond error. 'at the start': the curve
+        rises from the lowest position on, so that a better one may lie before it. Seven frames or more are told apart
+        by their scatter about each other, for most of what an interval allows for is common to all frames of a scene;
+        fewer by their intervals.
     statement : str
         The same in a plain sentence.
     minima : tuple of int

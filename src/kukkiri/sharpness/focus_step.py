@@ -52,7 +52,7 @@ ANISOTROPY_ERROR = 0.075
 
 @dataclass(frozen=True)
 class FocusCandidate:
-    """One place where focus may lie. Distances are in the unit of the step, from picture a, positive towards b.
+    """One place where focus may lie. Distances are from picture a, on the scale on which b lies at `step`.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ class FocusCandidate:
     astigmatism_interval : (float, float)
         90 %; reaches below 0 where none is proven.
     angle : float
-        Of the axis along which the spot is narrowest at the farther of the two line foci (towards +), radians from +x
-        towards +y (down), in (−π/2, π/2].
+        Of the axis along which the spot is narrowest at the line focus of the greater distance, radians from +x towards
+        +y (down), in (−π/2, π/2].
     slope, slope_interval : float, (float, float)
         Blur that one unit of defocus adds, pixels.
     baseline, baseline_interval : float, (float, float)
@@ -94,7 +94,7 @@ class FocusCandidate:
 
 @dataclass(frozen=True)
 class FocusStep:
-    """The way to focus from two pictures. Distances are in the unit of the step, from a, positive towards b.
+    """The way to focus from two pictures. Distances are from picture a, on the scale on which b lies at `step`.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kukkiri.errors import one_line
-from kukkiri.sharpness.estimating import LogSigma, error_of, log_sigma
-from kukkiri.sharpness.focus_fit import Optimum, fit_optimum, valleys
+from kukkiri.sharpness.estimating import HALF_90, error_of, log_sigma
+from kukkiri.sharpness.focus_fit import Optimum, comparable, fit_optimum, valleys
 from kukkiri.sharpness.focus_series import FocusSeries, Verdict
 
 if TYPE_CHECKING:
@@ -35,39 +35,45 @@ class FocusCurve:
         logs = [log_sigma(blurs[i]) for i in self.order]
         self.z = np.array(positions)[self.order]
         self.value = np.array([x.value for x in logs])
-        self.low = np.array([_low(x, blurs[i]) for x, i in zip(logs, self.order)])
-        self.high = np.array([_high(x, blurs[i]) for x, i in zip(logs, self.order)])
         self.above = np.array([blurs[i].bound == "above" for i in self.order])
         self.below = np.array([blurs[i].bound == "below" for i in self.order])
         self.measured = np.isfinite(self.value) & ~self.above
         self.error = np.array([error_of(x) for x in logs])
+        # What the frames are told apart by. One without an answer parts no minima: nothing is seen to rise.
+        reach = np.full(len(self.z), math.inf)
+        reach[self.measured] = HALF_90 * comparable(self.value[self.measured], self.error[self.measured])
+        self.low = np.where(self.above, math.inf, np.where(self.measured & ~self.below, self.value - reach, -math.inf))
+        self.high = np.where(self.measured, self.value + reach, math.inf)
 
     def judged(self) -> FocusSeries:
         """The verdict, with everything that it rests on."""
         if int(self.measured.sum()) == 0:
             return self._result("indeterminate", "indeterminate: no frame gave a blur size", None)
         fit = self._fit(self.measured)
-        best = self._best(np.arange(len(self.z)), fit)
+        best = self._best((0, len(self.z) - 1), fit)
         if len(self.z) < 3:
             said = f"indeterminate: {_count(len(self.z), 'frame')}, and a curve takes three"
             return self._result("indeterminate", said + self._best_said(best), best)
         found = [v for v in valleys(self.low, self.high) if self.measured[v[0] : v[1] + 1].any()]
-        bottoms = [self._best(np.arange(first, last + 1), fit) for first, last in found]
-        if len(bottoms) > 1:
+        if len(found) > 1:
+            fits = [self._fit(self._own(valley)) for valley in found]
+            bottoms = [self._best(valley, its) for valley, its in zip(found, fits)]
+            deepest = int(np.argmin(self.value[bottoms]))
+            best, fit = bottoms[deepest], fits[deepest]
             places = " and ".join(self._place(i) for i in bottoms)
-            said = f"not single-peaked: {len(bottoms)} minima beyond the intervals, at {places}"
-            fit = self._fit(self._own(found[bottoms.index(best)]) if best in bottoms else self.measured)
+            said = f"not single-peaked: {len(bottoms)} minima that are told apart, at {places}"
             return self._result("several minima", said + self._best_said(best), best, fit, tuple(bottoms), inside=False)
         return self._one_valley(best, fit)
 
     def _one_valley(self, best: int, fit: Optimum | None) -> FocusSeries:
         # Frames that are certainly more blurred than the best one; those without an answer count among them.
-        risen = (self.low > self.high[best]) | ~self.measured
+        least = int(np.argmin(np.where(self.measured, self.value, math.inf)))
+        risen = (self.low > self.high[least]) | ~self.measured
         left, right = np.flatnonzero(risen[:best]), np.flatnonzero(risen[best + 1 :]) + best + 1
         if not (len(left) or len(right)):
-            said = "indeterminate: flat, no frame differs from the best one beyond the intervals"
+            said = "indeterminate: flat, no frame is told apart from the best one"
             return self._result("indeterminate", said + self._best_said(best), best, fit, (best,), inside=False)
-        # Where the curve does not rise beyond the intervals on one side, the fit may still hold the optimum inside.
+        # Where the curve is not seen to rise on one side, the fit may still hold the optimum inside.
         inside = fit is not None and self.z[0] < fit.interval[0] and fit.interval[1] < self.z[-1]
         if not (len(left) and len(right)) and not inside:
             start = len(right) > 0
@@ -94,12 +100,13 @@ class FocusCurve:
         index = np.arange(len(self.z))
         return self.measured & (index >= valley[0]) & (index <= valley[1])
 
-    def _best(self, among: Any, fit: Optimum | None) -> int:
-        """The least blurred of some frames; of those sharper than can be told the one in the middle."""
-        known = among[self.measured[among]]
-        equal = known[self.value[known] <= self.value[known].min() + 1e-9]
-        if len(equal) == 1 or fit is None:
-            return int(equal[len(equal) // 2])
+    def _best(self, valley: tuple[int, int], fit: Optimum | None) -> int:
+        """The least blurred frame of a valley; of those that are not told apart, the nearest to the optimum."""
+        among = np.flatnonzero(self._own(valley))
+        least = among[np.argmin(self.value[among])]
+        equal = among[self.low[among] <= self.high[least]]
+        if fit is None:
+            return int(least)
         return int(equal[np.argmin(np.abs(self.z[equal] - fit.position))])
 
     def _text(self, position: float) -> str:
@@ -149,15 +156,6 @@ class FocusCurve:
             names=self.names,
             fit=fit,
         )
-
-
-def _low(log: LogSigma, blur: Blur) -> float:
-    """Lower end of the interval of log sigma. A frame without an answer parts no minima: nothing is seen to rise."""
-    return math.log(blur.interval[0]) if math.isfinite(log.value) and blur.interval[0] > 0 else -math.inf
-
-
-def _high(log: LogSigma, blur: Blur) -> float:
-    return math.log(blur.interval[1]) if math.isfinite(log.value) else math.inf
 
 
 def _count(number: int, what: str) -> str:
