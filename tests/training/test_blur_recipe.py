@@ -37,8 +37,10 @@ def test_a_batch_is_what_it_says(material, bank):
     assert batch.image.shape == (32, 1, 64, 64)
     assert batch.moments.shape == (32, 3, 8, 8)
     assert 0 <= batch.image.min() <= batch.image.max() <= 1
-    # Each blurred picture is seen on two days.
-    assert torch.equal(batch.moments[:16], batch.moments[16:])
+    # Each scene is seen on two days, the second time with its kernel turned by 90°.
+    first, second = batch.moments[:16][batch.uniform[:16]], batch.moments[16:][batch.uniform[16:]]
+    assert torch.allclose(first[:, 0], second[:, 1], atol=1e-4)
+    assert torch.allclose(first[:, 2], -second[:, 2], atol=1e-4)
     assert not torch.equal(batch.image[:16], batch.image[16:])
     spread = (batch.moments - batch.moments.mean((2, 3), keepdim=True)).abs().amax((1, 2, 3))
     assert bool((spread[batch.uniform] < 1e-3).all())

@@ -183,8 +183,8 @@ def no_blur(reason: str) -> Blur:
     """What stands for the blur of a picture that could not be read."""
     import torch
 
+    from kukkiri.networks.blur_net import FAMILIES
     from kukkiri.sharpness.blur import Blur
-    from kukkiri.sharpness.blur_estimator import FAMILIES
 
     nan, empty = math.nan, torch.empty(0, 0)
     families = dict.fromkeys(FAMILIES, nan)

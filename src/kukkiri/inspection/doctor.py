@@ -15,7 +15,13 @@ CORE = (
     "torch numpy scipy scikit-image pillow tifffile imagecodecs safetensors pooch requests "
     "typer rich jinja2 matplotlib loky".split()
 )
-EXTRAS = {"parquet": ("pyarrow",), "raw": ("rawpy",), "dicom": ("pydicom",)}
+EXTRAS = {
+    "parquet": ("pyarrow",),
+    "raw": ("rawpy",),
+    "dicom": ("pydicom",),
+    "train": ("accelerate", "tensorboard"),
+    "onnx": ("onnx", "onnxruntime"),
+}
 
 
 @dataclass(frozen=True)

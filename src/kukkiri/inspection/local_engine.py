@@ -11,7 +11,6 @@ import os
 import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from kukkiri.errors import KukkiriError
 from kukkiri.inspection.allocation import keep_freed_memory
 from kukkiri.inspection.budget import AbandonedError, PixelBudget
 from kukkiri.inspection.settings import Settings
+from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.inspection.worker import Measured, Worker
 
 if TYPE_CHECKING:
@@ -146,16 +146,3 @@ def _measure(batch: tuple[Path, ...]) -> list[Measured]:
     if _worker is None:
         raise KukkiriError(expected="a process that has been started", got="none", fix="report it")
     return _worker.measure(batch)
-
-
-@contextmanager
-def single_threaded_torch() -> Iterator[None]:
-    """Within: each torch operation stays on its thread, since there is a process a core already."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -23,6 +23,7 @@ from kukkiri.inspection.budget import PixelBudget
 from kukkiri.inspection.huge import measure_huge
 from kukkiri.inspection.record import Record, printable
 from kukkiri.inspection.settings import Settings, file_fingerprint
+from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
@@ -115,11 +116,12 @@ class Worker:
         """
         results: list[Callable[[], Measured]] = []
         waiting: list[Picture] = []
-        try:
-            for file in files:
-                results.extend(self._file(file, waiting))
-        finally:
-            self._flush(waiting)
+        with single_threaded_torch():
+            try:
+                for file in files:
+                    results.extend(self._file(file, waiting))
+            finally:
+                self._flush(waiting)
         return [result() for result in results]
 
     def _file(self, file: Path, waiting: list[Picture]) -> Iterator[Callable[[], Measured]]:

@@ -2,6 +2,8 @@
 
 Invariant by construction to gain and offset: every level of the pyramid is standardised by its own local mean and
 deviation before any weight sees it, and what is kept of the deviations are only their ratios from level to level.
+Beside the trunk's features the network is told, as cues, these ratios and the direction of the gradients at each level:
+a blur with axes dampens gradients along its major axis at its own scale, where what is seen has its own at all scales.
 One trunk for all levels makes a blur at one scale look like half that blur at the next.
 """
 
@@ -14,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Whose probabilities the network gives.
+FAMILIES = ("gaussian", "disc", "motion")
 # Side of the cells, in pixels of their level, over which means and deviations are taken.
 CELL = 8
 # A deviation below this counts as none: a sixtieth of a 16-bit step, and above single precision's rounding.
@@ -93,16 +97,22 @@ class BlurNet(nn.Module):
         super().__init__()
         self.levels = levels
         self.register_buffer("centres", torch.linspace(self.low, self.high, self.count), persistent=False)
-        self.stem = nn.Sequential(nn.Conv2d(1, stem, 5, 2, 2), nn.ReLU(inplace=True), nn.Conv2d(stem, width, 3, 2, 1), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, stem, 5, 2, 2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(stem, width, 3, 2, 1),
+            nn.ReLU(inplace=True),
+        )
         self.trunk = nn.Sequential(*(Block(width) for _ in range(blocks)))
         fine, middle, coarse = fused
         self.from_finest = nn.Conv2d(width, fine, 2, 2)
         self.entries = nn.ModuleList(nn.Conv2d(width, c, 1) for c in fused)
         self.descents = nn.ModuleList([nn.Conv2d(middle, fine, 1), nn.Conv2d(coarse, middle, 1)])
-        self.energies = nn.ModuleList(nn.Conv2d(levels - 1, c, 1) for c in fused)
+        cues = levels - 1 + 2 * levels
+        self.cues = nn.ModuleList(nn.Conv2d(cues, c, 1) for c in fused)
         self.fusions = nn.ModuleList(nn.Sequential(*(Block(c) for _ in range(fused_blocks))) for c in fused)
         self.neck = nn.Conv2d(fine, self.feature_count, 1)
-        self.head = nn.Conv2d(self.feature_count, self.count + 2 + 3, 1)
+        self.head = nn.Conv2d(self.feature_count + cues, self.count + 2 + 3, 1)
 
     @property
     def multiple(self) -> int:
@@ -122,42 +132,44 @@ class BlurNet(nn.Module):
         BlurMaps
             Of h = ⌈H / 32⌉·4 rows, and columns likewise: what lies beyond the picture is its mirror image.
         """
-        pyramid, energies = self.standardised_pyramid(image)
+        pyramid, cues = self.standardised_pyramid(image)
         features = [self.trunk(self.stem(level)) for level in pyramid]
-        return self.fuse(features, energies)
+        return self.fuse(features, cues)
 
     def standardised_pyramid(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Each level standardised, and the logarithms of the ratios of their deviations, at 1/8."""
+        """Each level standardised; and the cues at 1/8: ratios of the deviations, directions of the gradients."""
         height, width = image.shape[-2:]
         x = mirrored(image, -height % self.multiple, -width % self.multiple)
         # Half precision would spoil the differences of nearly equal numbers.
         with torch.autocast(image.device.type, enabled=False):
-            pyramid, deviations = [], []
+            pyramid, deviations, directions = [], [], []
             size = [x.shape[-2] // self.stride, x.shape[-1] // self.stride]
             for level in range(self.levels):
                 standard, deviation = standardise(x)
                 pyramid.append(standard)
                 deviations.append(resized(deviation.log2(), size))
+                directions.append(resized(gradient_direction(standard), size))
                 if level < self.levels - 1:
                     x = F.avg_pool2d(x, 2)
             ratios = torch.cat([fine - coarse for fine, coarse in pairwise(deviations)], 1)
-        return pyramid, ratios.clamp(-6, 6)
+            cues = torch.cat([ratios.clamp(-6, 6), *directions], 1)
+        return pyramid, cues
 
-    def fuse(self, features: list[Tensor], energies: Tensor) -> BlurMaps:
+    def fuse(self, features: list[Tensor], cues: Tensor) -> BlurMaps:
         """The trunk's features of all levels to maps at 1/8."""
         finest, *others = features
         coming = finest  # replaced by the coarsest level's before it is asked for
         for at in reversed(range(len(self.fusions))):
             x = self.entries[at](others[at])
             size = x.shape[-2:]
-            x = x + self.energies[at](resized(energies, size))
+            x = x + self.cues[at](resized(cues, size))
             if at == 0:
                 x = x + self.from_finest(finest)
             if at < len(self.descents):
                 x = x + resized(self.descents[at](coming), size)
             coming = self.fusions[at](F.relu_(x))
         features_out = F.relu_(self.neck(F.relu(coming)))
-        out = self.head(features_out).float()
+        out = self.head(torch.cat([features_out, cues.to(features_out.dtype)], 1)).float()
         logits, anisotropy, family = out.split([self.count, 2, 3], 1)
         # Within the unit disc, whatever the weights.
         anisotropy = anisotropy / (1 + anisotropy.square().sum(1, keepdim=True)).sqrt()
@@ -195,6 +207,27 @@ def standardise(image: Tensor) -> tuple[Tensor, Tensor]:
     centred = image - resized(_smooth(F.avg_pool2d(image, cell)), size)
     deviation = (_smooth(F.avg_pool2d(centred.square(), cell)) + FLAT**2).sqrt()
     return centred / resized(deviation, size), deviation
+
+
+def gradient_direction(standard: Tensor) -> Tensor:
+    """Which way the gradients point, by their structure tensor over about 24 px.
+
+    Parameters
+    ----------
+    standard : Tensor, (N, 1, H, W)
+
+    Returns
+    -------
+    Tensor, (N, 2, ~H/8, ~W/8)
+        (gx² − gy², 2·gx·gy) / (gx² + gy²): within the unit disc, 0 where no direction prevails.
+    """
+    padded = F.pad(standard, (1, 1, 1, 1), mode="replicate")
+    gx = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
+    gy = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
+    xx, yy = gx.square(), gy.square()
+    tensor = F.avg_pool2d(torch.cat([xx - yy, 2 * gx * gy, xx + yy], 1), min(CELL, *standard.shape[-2:]))
+    tensor = _smooth(tensor)
+    return tensor[:, :2] / (tensor[:, 2:] + 1e-6)
 
 
 def _smooth(cells: Tensor) -> Tensor:

@@ -129,7 +129,8 @@ def blur(image: ImageLike, *, mask: Any = None) -> Blur:
     Parameters
     ----------
     image : image-like
-        Path, Image, PIL image, ndarray (H, W[, C]) or tensor ([1,] C, H, W); at least 32 pixels a side.
+        Path, Image, PIL image, ndarray (H, W[, C]) or tensor ([1,] C, H, W); at least 32 pixels a side. A
+        large file is read part by part, unless the mask is 'auto'.
     mask : None | 'auto' | Boolean (H, W)
         True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text.
 

@@ -25,7 +25,7 @@ from kukkiri.images.masks import Box
 from kukkiri.images.tiles import is_file, picture_size, tiles
 from kukkiri.replacing import replacing
 from kukkiri.sharpness.blur import LARGEST, SMALLEST, Blur
-from kukkiri.sharpness.blur_estimator import LEAST_EVIDENCE
+from kukkiri.sharpness.blur_summary import LEAST_EVIDENCE
 from kukkiri.sharpness.figures import INK, MUTED, STYLE, blur_colours, blur_scale, ticks_within
 
 if TYPE_CHECKING:

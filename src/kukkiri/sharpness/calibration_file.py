@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kukkiri.errors import InputError, one_line
+from kukkiri.networks.blur_net import FAMILIES
 from kukkiri.replacing import replacing
 from kukkiri.sharpness.calibration import Calibration
 from kukkiri.sharpness.photon_transfer import PhotonTransfer
@@ -19,7 +20,6 @@ from kukkiri.sharpness.repeatability import Repeatability
 FORMAT, FORMAT_VERSION = "kukkiri calibration", 1
 # A calibration of a thousand pictures is a few hundred kilobytes.
 LARGEST_FILE = 1 << 24
-_FAMILIES = ("gaussian", "disc", "motion")
 
 
 def write(calibration: Calibration, path: str | Path) -> None:
@@ -46,7 +46,7 @@ def read(path: str | Path) -> Calibration:
         major=fields.number("major", 0),
         minor=fields.number("minor", 0),
         angle=fields.number("angle", -math.pi, math.pi),
-        family={name: fields.inside("family").number(name, 0, 1) for name in _FAMILIES},
+        family={name: fields.inside("family").number(name, 0, 1) for name in FAMILIES},
         noise=fields.optional("noise", 0, or_else=math.nan),
         photon_transfer=None if transfer is None else _transfer(fields.inside("photon_transfer")),
         repeatability=None if spread is None else _repeatability(fields.inside("repeatability")),

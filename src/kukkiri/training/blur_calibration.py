@@ -1,8 +1,9 @@
 """Recipe of the intervals of `kukkiri-blur`: on pictures that its training never saw, after the network is fixed.
 
 Data: the photographs that `kukkiri_blur` held out and did not validate on, and newly drawn material, blurred and seen
-on random days as in training. Seven tenths fit the quantiles of the error (pinball loss), the rest makes the promise
-exact (split conformal). The same pictures' features tell what is unlike the training material.
+on random days as in training. Six tenths fit the quantiles of the error (pinball loss), a quarter makes the promise
+exact (split conformal), the rest tells whether it is kept. The same pictures' features tell what is unlike the
+training material.
 
 >>> python -m kukkiri.training.blur_calibration best.safetensors kukkiri-blur.safetensors --data photographs
 """
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 
 from kukkiri.networks.blur_net import BlurNet
-from kukkiri.sharpness.blur_estimator import Walked, weighted_quantiles
+from kukkiri.replacing import replacing
+from kukkiri.sharpness.blur_cells import Walked, weighted_quantiles
 from kukkiri.sharpness.blur_interval import IntervalHead, summary_of
 from kukkiri.training.blur_kernels import KernelBank
 from kukkiri.training.blur_pictures import make_batch
@@ -156,7 +158,7 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 80
     dict
         What the intervals reach on held-out pictures.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     net = BlurNet()
     net.load_state_dict({name: value.float() for name, value in load_tensors(network).items()})
@@ -169,7 +171,9 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 80
     state = {f"net.{k}": v for k, v in net.state_dict().items()} | {
         f"head.{k}": v for k, v in head.state_dict().items()
     }
-    save_file({k: v.half().contiguous() for k, v in state.items()}, out, metadata={"recipe": "kukkiri-blur"})
+    contents = save({k: v.half().contiguous() for k, v in state.items()}, metadata={"recipe": "kukkiri-blur"})
+    with replacing(out) as unfinished:
+        unfinished.write_bytes(contents)
     return result
 
 

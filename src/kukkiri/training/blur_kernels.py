@@ -12,8 +12,6 @@ from torch import Tensor
 
 from kukkiri.optics import psf
 
-# Families with a name; −1 stands for what is none of them.
-FAMILIES = ("gaussian", "disc", "motion")
 # Largest kernel, and so the margin that a picture needs around it.
 KERNEL = 97
 MARGIN = KERNEL // 2
@@ -32,7 +30,7 @@ def random_kernel(random: np.random.Generator, low: float = 0.3, high: float = 1
     -------
     kernel : Tensor, (k, k), k ≤ `KERNEL`
     family : int
-        Index in `FAMILIES`, or −1.
+        Index in `blur_net.FAMILIES`, or −1: none of them.
     """
     if random.random() < 0.05:
         return psf.delta(1, 1)[0], -1
@@ -104,7 +102,7 @@ _Kind = Callable[[np.random.Generator, float, float], tuple[Tensor, int]]
 _KINDS: tuple[_Kind, ...] = (
     _gaussian, _disc, _p_exponential, _elliptical_gaussian, _elliptical_disc, _motion, _airy, _mixture,
 )  # fmt: skip
-_SHARES = (0.36, 0.34, 0.06, 0.09, 0.06, 0.03, 0.04, 0.02)
+_SHARES = (0.27, 0.27, 0.05, 0.18, 0.11, 0.05, 0.04, 0.03)
 
 
 def _cut(kernel: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class BlurredPictures(NamedTuple):
     moments : Tensor, (N, 3, H/8, W/8)
         xx, yy, xy of the PSF's covariance at each place, px².
     family : Tensor of int64, (N,)
-        Index in `FAMILIES`; −1 where the PSF has no name.
+        Index in `blur_net.FAMILIES`; −1 where the PSF has no name.
     known : Tensor of bool, (N,)
         False where the picture holds no evidence of its blur (flat, or noise alone): the truth is that none is known.
     uniform : Tensor of bool, (N,)
@@ -45,7 +45,10 @@ class BlurredPictures(NamedTuple):
 def make_batch(
     material: Material, bank: KernelBank, count: int, side: int, random: np.random.Generator
 ) -> BlurredPictures:
-    """Draw a batch: half as many blurred pictures, each on two days.
+    """Draw a batch: half as many scenes, each twice, on two days; the second time its kernel is turned by 90°.
+
+    The direction of what is seen then cancels between the two, and that of the blur stands out: without such pairs the
+    axes are learned very slowly.
 
     Parameters
     ----------
@@ -74,12 +77,15 @@ def make_batch(
     for at in np.flatnonzero(~uniform):
         vary = VARIED[int(kinds[at])]
         blurred[at], moments[at] = vary(sharp[at], kernels[at], material, bank, side, random)
+    turned, turned_moments = blurred.clone(), moments.clone()
+    turned[even] = convolved([sharp[at] for at in even], [kernels[at].rot90() for at in even], side)
+    turned_moments[even] = moments[even][:, [1, 0, 2]] * torch.tensor([1.0, 1.0, -1.0])[:, None, None]
     families = torch.where(torch.from_numpy(uniform), torch.tensor([family for _, family in drawn]), -1)
-    twice = torch.cat([blurred, blurred])[:, None].clamp(0, 1)
+    twice = torch.cat([blurred, turned])[:, None].clamp(0, 1)
     image, known = another_day(twice, random)
     return BlurredPictures(
         image,
-        F.avg_pool2d(torch.cat([moments, moments]), 8),
+        F.avg_pool2d(torch.cat([moments, turned_moments]), 8),
         torch.cat([families, families]),
         known,
         torch.from_numpy(np.concatenate([uniform, uniform])),

@@ -31,15 +31,18 @@ def another_day(image: Tensor, random: np.random.Generator) -> tuple[Tensor, Ten
     """
     count, _, height, width = image.shape
 
+    # Half of the pictures have a mild day, with one or two of all these; or none would ever show its PSF clearly.
+    eventful = np.where(random.random(count) < 0.5, 0.3, 1.0)
+
     def some(share: float) -> NDArray[np.bool_]:
-        return random.random(count) < share
+        return random.random(count) < share * eventful
 
     def column(values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32))[:, None, None, None]
 
     # An exposure made for this picture: the faint blur of a point still fills the range.
     low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    exposed = column(some(0.5))
+    exposed = column(random.random(count) < 0.5)
     image = exposed * (image - low) / (high - low).clamp_min(0.002) + (1 - exposed) * image
     known = np.ones(count, bool)
     empty = some(0.04)

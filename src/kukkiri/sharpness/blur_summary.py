@@ -1,0 +1,103 @@
+"""From a picture's cells to its `Blur`: median, bounds, axes, interval, or the reason why there is none."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from kukkiri.networks.blur_net import FAMILIES
+from kukkiri.sharpness.blur import LARGEST, SMALLEST, Blur
+from kukkiri.sharpness.blur_cells import Walked, weighted_quantiles
+from kukkiri.sharpness.blur_interval import IntervalHead, summary_of
+
+# Where the upper hundredth of the evidence lies below this, nothing in the picture tells its blur.
+LEAST_EVIDENCE = 0.15
+
+
+def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_size: float | None) -> Blur:
+    """The `Blur` of a picture from its cells.
+
+    Parameters
+    ----------
+    walked : Walked
+    head : IntervalHead
+    size : (int, int)
+    pixel_size : float or None
+        Metres.
+
+    Returns
+    -------
+    Blur
+    """
+    evidence, weight = walked.evidence, walked.weight
+    noise = _median_noise(walked.noise)
+    reason = _reason_to_abstain(walked, evidence)
+    sigma_map = map_of(walked.mean, weight, walked.share[0])
+    strongest = evidence.amax(0)
+    nan = math.nan
+    if reason is not None or walked.sums is None:
+        return Blur(
+            nan, nan, (nan, nan), None, nan, nan, nan, dict.fromkeys(FAMILIES, nan), noise, sigma_map, strongest,
+            walked.stride, size, nan, reason or "nothing is left to measure",
+        )  # fmt: skip
+    pooled = (walked.sums[:-1] / walked.sums[-1]).float()
+    middle, low_end = weighted_quantiles(walked.mean, weight, (0.5, 0.05))
+    summary = summary_of(middle, walked.mean, walked.spread, weight)
+    below, above = head.offsets(summary[None], pooled[None, 5:])[0].tolist()
+    sigma, lo, hi = 2**middle, 2 ** (middle - below), 2 ** (middle + above)
+    bound: Literal["below", "above"] | None = "below" if sigma < SMALLEST else "above" if sigma > LARGEST else None
+    if bound == "below":
+        sigma, lo, hi = SMALLEST, 0.0, max(SMALLEST, hi)
+    elif bound == "above":
+        sigma, lo, hi = LARGEST, min(LARGEST, lo), math.inf
+    along, across = pooled[:2].tolist()
+    stretch = min(math.hypot(along, across), 0.999)
+    angle = math.atan2(across, along) / 2
+    return Blur(
+        sigma=sigma,
+        sharpest=min(sigma, 2**low_end),
+        interval=(lo, hi),
+        bound=bound,
+        major=sigma * math.sqrt(1 + stretch),
+        minor=sigma * math.sqrt(1 - stretch),
+        angle=math.pi / 2 if angle <= -math.pi / 2 else angle,
+        family=dict(zip(FAMILIES, pooled[2:5].softmax(0).tolist())),
+        noise=noise,
+        map=sigma_map,
+        evidence=strongest,
+        stride=walked.stride,
+        size=size,
+        unlike_training=head.unlike(pooled[None, 5:]).item(),
+        sigma_m=None if pixel_size is None else sigma * pixel_size,
+    )
+
+
+def map_of(mean: Tensor, weight: Tensor, share: Tensor) -> Tensor:
+    """Sigma (h, w), px: over channels, the mean of log sigma weighted by evidence; NaN where nothing counts."""
+    total = weight.sum(0)
+    combined = torch.where(total > 0, (mean * weight).sum(0) / total.clamp_min(1e-12), mean.mean(0))
+    return torch.where(share > 0, combined.exp2(), torch.full_like(combined, math.nan))
+
+
+def _median_noise(parts: list[tuple[float, int]]) -> float:
+    values = sorted(value for value, _ in parts)
+    return values[len(values) // 2] if values else math.nan
+
+
+def _reason_to_abstain(walked: Walked, evidence: Tensor) -> str | None:
+    """Why the picture says nothing of its blur, in words; None if it does."""
+    low, high = walked.range
+    if high - low < 1e-5:
+        return "saturated: all pixels are at the highest value" if low >= 1 else "flat: all pixels have one value"
+    if walked.high > 0.995 * walked.size[0] * walked.size[1]:
+        return "saturated: nearly all pixels are at the highest value"
+    counted = evidence[(walked.share > 0).expand_as(evidence)]
+    if counted.numel() == 0:
+        return "nothing is left by the mask"
+    best = torch.sort(counted, descending=True).values[: max(4, counted.numel() // 100)]
+    if float(best.mean()) < LEAST_EVIDENCE:
+        return "no evidence: nothing but noise, or no structure finer than the blur"
+    return None
