@@ -4,16 +4,17 @@ import torch
 from PIL import Image as Pillow
 from skimage import data
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, WeightError
 from kukkiri.networks.blur_net import BlurMaps, BlurNet
 from kukkiri.optics import psf
 from kukkiri.training.blur_kernels import KERNEL, MARGIN, KernelBank, convolved, moments_of
 from kukkiri.training.blur_pictures import make_batch
-from kukkiri.training.kukkiri_blur import KukkiriBlur, blur_loss, weighted_median
+from kukkiri.training.kukkiri_blur import KukkiriBlur, blur_loss, start_from, weighted_median
 from kukkiri.training.materials import draw_many
 from kukkiri.training.random_day import another_day
 from kukkiri.training.sharp_material import Material
 from kukkiri.training.varied_blur import VARIED, graded, layered
+from kukkiri.weights import load_tensors
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +135,21 @@ def test_the_recipe_runs_and_asks_for_pictures(tmp_path):
     assert torch.equal(first.image, again.image)
     figures = recipe.validate(model.eval())
     assert figures["score"] > 0.3  # not trained
+
+
+def test_a_run_can_start_from_the_shipped_weights():
+    model = BlurNet()
+    shipped = load_tensors("kukkiri-blur")
+    start_from(model, shipped)
+    assert torch.equal(model.head.weight, shipped["net.head.weight"].float())
+    with pytest.raises(WeightError, match="missing|unexpected|shape"):
+        start_from(model, {"net.nothing": torch.zeros(1)})
+
+
+def test_new_inputs_of_a_layer_start_at_nothing():
+    earlier = BlurNet().state_dict()
+    earlier["head.weight"] = earlier["head.weight"][:, :96]
+    model = BlurNet()
+    start_from(model, earlier)
+    assert torch.equal(model.head.weight[:, :96], earlier["head.weight"])
+    assert not model.head.weight[:, 96:].any()

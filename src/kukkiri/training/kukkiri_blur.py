@@ -143,8 +143,10 @@ def start_from(model: nn.Module, earlier: Mapping[str, Tensor]) -> None:
     WeightError
         If the names differ, or a tensor has another shape for another reason.
     """
+    # The file that the package ships holds the network under 'net.', beside its intervals.
+    network = {name.removeprefix("net."): value for name, value in earlier.items() if name.startswith("net.")}
     state = model.state_dict()
-    for name, value in earlier.items():
+    for name, value in (network or earlier).items():
         name = name.replace("energies.", "cues.")
         if name in state and value.ndim == 4 and value.shape[1] < state[name].shape[1]:
             wider = torch.zeros_like(state[name])
