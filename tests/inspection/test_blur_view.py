@@ -91,12 +91,13 @@ def test_colours_span_what_is_told() -> None:
 def test_a_map_lies_where_it_was_measured() -> None:
     """Within a region of the picture, and within what a mask along the border leaves of it."""
     region, picture = Box(100, 50, 192, 256), (400, 800)
-    left, top, width, height = view_of(estimate(), region, None, picture).figures["place"]
+    left, top, width, height = view_of(estimate(), region, picture).figures["place"]
     assert (left * 800, top * 400, width * 800, height * 400) == pytest.approx((50, 100, 256, 192), rel=1e-3)
     mask = torch.zeros(192, 256, dtype=torch.bool)
     mask[:40], mask[:, :16], mask[100:110, 30:60] = True, True, True
-    cut = estimate(19, 30, size=(152, 240))
-    left, top, width, height = view_of(cut, region, mask, picture).figures["place"]
+    cut = kk.blur(torch.rand(1, 192, 256), mask=mask)
+    cut = estimate(19, 30, size=cut.size, origin=cut.origin)
+    left, top, width, height = view_of(cut, region, picture).figures["place"]
     assert (left * 800, top * 400, width * 800, height * 400) == pytest.approx((66, 140, 240, 152), rel=1e-3)
 
 
@@ -113,7 +114,7 @@ def test_a_map_lies_where_it_was_measured() -> None:
 def test_note(changes: dict[str, Any], note: str) -> None:
     blur = estimate(**changes)
     assert note_of(blur) == columns_of(blur)["sigma_note"] == note
-    view = view_of(blur, Box(0, 0, 192, 256), None, (192, 256))
+    view = view_of(blur, Box(0, 0, 192, 256), (192, 256))
     assert (view.map is None) == ("place" not in view.figures) == ("abstained" in note)
     json.dumps(dict(view.figures), allow_nan=False)
 
@@ -148,8 +149,8 @@ def test_an_open_interval_in_every_table(tmp_path: Path) -> None:
 def test_the_journal_keeps_it(tmp_path: Path) -> None:
     path, blur = tmp_path / "x.png", estimate(**ABOVE)
     path.touch()
-    view = view_of(blur, Box(0, 0, 192, 256), None, (192, 256))
-    plain = view_of(estimate(**ABSTAINED), Box(0, 0, 192, 256), None, (192, 256))
+    view = view_of(blur, Box(0, 0, 192, 256), (192, 256))
+    plain = view_of(estimate(**ABSTAINED), Box(0, 0, 192, 256), (192, 256))
     journal = Journal(tmp_path / "t.journal", "settings")
     views = (view, plain, None)
     records = [Record("x.png", plane, **columns_of(blur)) for plane in range(3)]

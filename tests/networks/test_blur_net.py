@@ -3,12 +3,12 @@ import math
 import pytest
 import torch
 
+from kukkiri.images.filtering import pad
 from kukkiri.networks.blur_net import (
     BlurNet,
     evidence_of,
     expectation,
     gradient_direction,
-    mirrored,
     standardise,
 )
 
@@ -82,7 +82,7 @@ def test_gradients_point_across_the_lines_of_a_grating(angle):
 
 def test_mirror():
     x = torch.arange(3.0)[None, None, :, None]
-    assert mirrored(x, 5, 0)[0, 0, :, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
+    assert pad(x, (0, 0, 0, 5), "symmetric")[0, 0, :, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
 
 
 def test_expectation_and_evidence():

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from kukkiri.cli.blur_field import run_field
-from kukkiri.cli.blur_files import Counting, Picture, explain, pictures
+from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress
 from kukkiri.cli.blur_series import places_from, run_series
 from kukkiri.cli.blur_targets import Targets, check_target, listed
+from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, print_json, show
 from kukkiri.errors import InputError
+from kukkiri.inspection.record import explain
 
 
 def command(
@@ -47,13 +49,9 @@ def command(
     figure: Annotated[
         Path | None, typer.Option("--figure", "-f", help="Draw the series or the field: .png, .svg or .pdf.")
     ] = None,
-    roi: Annotated[str | None, typer.Option("--roi", help="Only this region: X,Y,WIDTH,HEIGHT in pixels.")] = None,
-    mask: Annotated[
-        Path | None, typer.Option("--mask", help="Picture that is white where pixels must not count.")
-    ] = None,
-    auto_mask: Annotated[
-        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
-    ] = True,
+    roi: Roi = None,
+    mask: Mask = None,
+    auto_mask: AutoMask = True,
     pixel_size: Annotated[
         str | None,
         typer.Option("--pixel-size", help="'1.3 nm', '0.65um', or metres: 1.3e-9. Default: what the files say."),

@@ -8,10 +8,11 @@ from typing import Any
 
 import typer
 
-from kukkiri.cli.blur_files import Counting, Picture, explain, pictures
+from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress, say_errors
 from kukkiri.cli.blur_targets import Targets, check_target, listed
 from kukkiri.cli.output import print_json, show
+from kukkiri.inspection.record import explain
 
 
 def run_field(files: list[Path], counting: Counting, grid: str, figure: Path | None, json: bool) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kukkiri.errors import KukkiriError, one_line
+from kukkiri.errors import one_line
+from kukkiri.inspection.record import explain, printable
 
 if TYPE_CHECKING:
     from kukkiri.images.image import Image
@@ -91,7 +92,7 @@ class Picture:
 
     def to_row(self) -> dict[str, Any]:
         """A flat JSON-ready dict: path, plane, error, then `Blur`'s, what was left out, and the calibration's."""
-        row: dict[str, Any] = {"path": _printable(self.path), "plane": self.plane, "error": self.error}
+        row: dict[str, Any] = {"path": printable(self.path), "plane": self.plane, "error": self.error}
         row |= (self.blur or no_blur("")).to_row()
         if self.blur is None:
             row["abstained"] = None
@@ -189,20 +190,3 @@ def no_blur(reason: str) -> Blur:
     nan, empty = math.nan, torch.empty(0, 0)
     families = dict.fromkeys(FAMILIES, nan)
     return Blur(nan, nan, (nan, nan), None, nan, nan, nan, families, nan, empty, empty, 8, (0, 0), nan, reason)
-
-
-def explain(error: Exception) -> str:
-    """One line for the row. What is not ours is logged with its trace: it may be a fault of Kukkiri."""
-    if isinstance(error, KukkiriError):
-        return str(error)
-    log.info("unforeseen failure", exc_info=error)
-    return one_line(
-        f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
-        "check the file with another program, and report it if it opens there"
-    )
-
-
-def _printable(path: Path) -> str:
-    from kukkiri.inspection.record import printable
-
-    return printable(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kukkiri.cli.options import AutoMask, Mask
 from kukkiri.cli.output import number, print_json, show, table
 from kukkiri.errors import InputError, one_line
 from kukkiri.replacing import replacing
@@ -37,12 +38,8 @@ def command(
         Literal["different", "same", "folder"],
         typer.Option("--fields", help="Fields of view: all different, all the same, or the same within each folder."),
     ] = "different",
-    mask: Annotated[
-        Path | None, typer.Option("--mask", help="Picture that is white where pixels must not count.")
-    ] = None,
-    auto_mask: Annotated[
-        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
-    ] = True,
+    mask: Mask = None,
+    auto_mask: AutoMask = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object.")] = False,
 ) -> None:

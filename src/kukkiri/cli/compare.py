@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kukkiri.cli.options import AutoMask
 from kukkiri.cli.output import Json, print_scores
 from kukkiri.metrics.table import metric_names
 
@@ -20,9 +21,7 @@ def command(
             "--metric", "-m", help="Any that needs a reference; repeat it or part by commas. Default: psnr, ssim."
         ),
     ] = None,
-    auto_mask: Annotated[
-        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
-    ] = True,
+    auto_mask: AutoMask = True,
     json: Json = False,
 ) -> None:
     """Compare pictures with a reference of the same size."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, number, print_json, show, table
 from kukkiri.metrics.score import json_number
 from kukkiri.metrics.table import DEFAULT_METRICS, metric_names, spec_of
@@ -38,13 +39,9 @@ def command(
         list[str] | None,
         typer.Option("--fail-if", help="Gate such as 'clipped_high > 0.05 or niqe > 8': exit 1 if it holds."),
     ] = None,
-    roi: Annotated[str | None, typer.Option("--roi", help="Only this region: X,Y,WIDTH,HEIGHT in pixels.")] = None,
-    mask: Annotated[
-        Path | None, typer.Option("--mask", help="Picture that is white where pixels must not count.")
-    ] = None,
-    auto_mask: Annotated[
-        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
-    ] = True,
+    roi: Roi = None,
+    mask: Mask = None,
+    auto_mask: AutoMask = True,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the report.")] = None,
     language: Annotated[
         str | None, typer.Option("--language", help="Of the report: en or ja. Default: the locale's.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kukkiri.cli.options import AutoMask
 from kukkiri.cli.output import Json, print_scores
 from kukkiri.metrics.table import metric_names
 
@@ -17,9 +18,7 @@ def command(
         list[str] | None,
         typer.Option("--metric", "-m", help="Any that needs no reference; repeat it or part by commas. Default: niqe."),
     ] = None,
-    auto_mask: Annotated[
-        bool, typer.Option("--auto-mask/--no-auto-mask", help="Leave out info bars, scale bars and burnt-in text.")
-    ] = True,
+    auto_mask: AutoMask = True,
     json: Json = False,
 ) -> None:
     """Score pictures by themselves. Whole folders: 'kukkiri measure'."""

@@ -13,31 +13,18 @@ from kukkiri.evaluation.estimates import gives_sigma
 from kukkiri.evaluation.robustness import Robustness
 from kukkiri.evaluation.summary import MetricRobustness
 from kukkiri.replacing import replacing
+from kukkiri.sharpness.figures import FORMATS, INK, LINE, MUTED
+from kukkiri.sharpness.figures import STYLE as SHARED_STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg", ".pdf")
 COLUMNS = 4
 # Inches.
 PANEL, CELL = 2.7, 0.34
-INK, MUTED, LINE = "#1f2933", "#667380", "#d5dbe1"
 TICKS = tuple(m * 10**e for e in (-2, -1, 0, 1) for m in (1, 2, 3, 5))
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": LINE,
-    "axes.titlesize": 9.5,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "kukkiri",
-}
+STYLE: Any = SHARED_STYLE | {"axes.titlelocation": "center", "xtick.color": MUTED, "ytick.color": MUTED}
 
 
 def check_figure_path(path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from threading import Thread
@@ -18,6 +17,7 @@ from kukkiri.evaluation.journal import Journal, key_of
 from kukkiri.evaluation.pictures import Picture
 from kukkiri.evaluation.protocol import RobustnessProtocol
 from kukkiri.evaluation.trials import Row
+from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.metrics.build import metric
 from kukkiri.metrics.spec import MetricSpec
 
@@ -174,7 +174,7 @@ def version_of(spec: MetricSpec) -> list[str]:
 
 def _results(todo: Mapping[int, Job], worker: Worker, processes: int) -> Iterator[tuple[int, Done]]:
     if processes < 2 or len(todo) < 2:
-        with _single_threaded():
+        with single_threaded_torch():
             for index, job in todo.items():
                 yield index, worker(job)
         return
@@ -201,19 +201,6 @@ def _results(todo: Mapping[int, Job], worker: Worker, processes: int) -> Iterato
         ) from error
     finally:
         pool.shutdown(wait=True, kill_workers=True)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    # A sum over several threads is rounded in another order: the numbers would depend on the number of processes.
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 # Of the processes that this one starts.

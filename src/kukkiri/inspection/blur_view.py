@@ -66,7 +66,7 @@ def note_of(blur: BlurEstimate) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def view_of(blur: BlurEstimate, region: Box, left_out: Tensor | None, picture: tuple[int, int]) -> BlurView:
+def view_of(blur: BlurEstimate, region: Box, picture: tuple[int, int]) -> BlurView:
     """What a report shows of an estimate.
 
     Parameters
@@ -74,8 +74,6 @@ def view_of(blur: BlurEstimate, region: Box, left_out: Tensor | None, picture: t
     blur : BlurEstimate
     region : Box
         The part of the picture that was measured.
-    left_out : Tensor of bool, (H, W), or None
-        What did not count, of the size of the region.
     picture : (int, int)
         Height and width of the picture, pixels.
 
@@ -96,11 +94,8 @@ def view_of(blur: BlurEstimate, region: Box, left_out: Tensor | None, picture: t
     }
     if blur.abstained:
         return BlurView(figures)
-    top, left = region.top, region.left
-    if left_out is not None and blur.size != (region.height, region.width):
-        # Masked borders were cut away: the map begins where the first pixel counts.
-        top += int((~left_out).any(1).byte().argmax())
-        left += int((~left_out).any(0).byte().argmax())
+    # Masked borders were cut away: the map begins where the first pixel counts.
+    top, left = region.top + blur.origin[0], region.left + blur.origin[1]
     height, width = picture
     rows, columns = blur.map.shape
     place = (left / width, top / height, columns * blur.stride / width, rows * blur.stride / height)

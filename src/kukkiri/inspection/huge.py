@@ -95,7 +95,7 @@ def measure_huge(
         found.scores[one.spec.name] = blur.sigma
         if one is estimators[0]:
             found.columns.update(columns_of(blur))
-            found.blur = view_of(blur, box, left_out, (height, width)) if thumbnails else None
+            found.blur = view_of(blur, box, (height, width)) if thumbnails else None
     others = [one for one in metrics if not isinstance(one, EstimatesBlur)]
     values = measure_together(others, source, mask=left_out, plane=plane, box=box, size=METRIC_TILE)
     for other, value in zip(others, values):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from kukkiri.errors import KukkiriError, one_line
 from kukkiri.metrics.table import spec_of
+
+log = logging.getLogger("kukkiri")
 
 # Six significant digits: what single precision holds reliably, whatever the order of a sum.
 DIGITS = 6
@@ -94,6 +98,17 @@ COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
 def printable(path: Any) -> str:
     """A path as text that any file can hold; bytes that are no UTF-8 are escaped."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def explain(error: Exception) -> str:
+    """One line for the row. What is not ours is logged with its trace: it may be a fault of Kukkiri."""
+    if isinstance(error, KukkiriError):
+        return str(error)
+    log.info("unforeseen failure", exc_info=error)
+    return one_line(
+        f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
+        "check the file with another program, and report it if it opens there"
+    )
 
 
 def numeric_columns(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kukkiri.errors import KukkiriError, one_line
+from kukkiri.errors import KukkiriError
 from kukkiri.images.image import Image
 from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import find_overlays
@@ -21,7 +21,7 @@ from kukkiri.images.statistics import statistics
 from kukkiri.inspection.blur_view import BlurView, columns_of, view_of
 from kukkiri.inspection.budget import PixelBudget
 from kukkiri.inspection.huge import measure_huge
-from kukkiri.inspection.record import Record, printable
+from kukkiri.inspection.record import Record, explain, printable
 from kukkiri.inspection.settings import Settings, file_fingerprint
 from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.inspection.thumbnails import thumbnail
@@ -142,9 +142,9 @@ class Worker:
                     try:
                         yield result(self._plane(source, plane, waiting), plane)
                     except Exception as error:
-                        yield result(_explain(error), plane)
+                        yield result(explain(error), plane)
         except Exception as error:
-            yield result(_explain(error), 0)
+            yield result(explain(error), 0)
 
     def _plane(self, source: ImageFile, plane: int, waiting: list[Picture]) -> Picture:
         header = source.header(plane)
@@ -221,7 +221,7 @@ class Worker:
                 for picture in group:
                     self._measure([picture])
             else:
-                group[0].errors.append(_explain(error))
+                group[0].errors.append(explain(error))
             return
         for one in self.metrics:
             self._measure_group(one, batch, group)
@@ -244,7 +244,7 @@ class Worker:
                 return
             for picture in group:
                 picture.scores[one.spec.name] = None
-                picture.errors.append(f"{one.spec.name}: {_explain(error)}")
+                picture.errors.append(f"{one.spec.name}: {explain(error)}")
             return
         for picture, value in zip(group, values):
             picture.scores[one.spec.name] = value
@@ -258,9 +258,7 @@ class Worker:
         if self.thumbnails:
             roi = self.settings.roi
             region = Box(roi.top if roi else 0, roi.left if roi else 0, *picture.pixels.shape[1:])
-            picture.blur = view_of(
-                blur, region, picture.left_out, (picture.columns["height"], picture.columns["width"])
-            )
+            picture.blur = view_of(blur, region, (picture.columns["height"], picture.columns["width"]))
 
     def _record(self, name: str, plane: int, picture: Picture | str) -> Record:
         note = None if self.estimator is None else ""
@@ -275,14 +273,3 @@ class Worker:
             scores={m: picture.scores.get(m) for m in self.settings.metrics},
             **({"sigma_note": note} | picture.columns),
         )
-
-
-def _explain(error: Exception) -> str:
-    """One line for the row. What is not ours is logged with its trace: it may be a fault of Kukkiri."""
-    if isinstance(error, KukkiriError):
-        return str(error)
-    log.info("unforeseen failure", exc_info=error)
-    return one_line(
-        f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
-        "check the file with another program, and report it if it opens there"
-    )

@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kukkiri.images.filtering import pad
+
 # Whose probabilities the network gives.
 FAMILIES = ("gaussian", "disc", "motion")
 # Side of the cells, in pixels of their level, over which means and deviations are taken.
@@ -96,7 +98,7 @@ class BlurNet(nn.Module):
     ) -> None:
         super().__init__()
         self.levels = levels
-        self.register_buffer("centres", torch.linspace(self.low, self.high, self.count), persistent=False)
+        self.register_buffer("centres", self.bins(), persistent=False)
         self.stem = nn.Sequential(
             nn.Conv2d(1, stem, 5, 2, 2),
             nn.ReLU(inplace=True),
@@ -113,6 +115,11 @@ class BlurNet(nn.Module):
         self.fusions = nn.ModuleList(nn.Sequential(*(Block(c) for _ in range(fused_blocks))) for c in fused)
         self.neck = nn.Conv2d(fine, self.feature_count, 1)
         self.head = nn.Conv2d(self.feature_count + cues, self.count + 2 + 3, 1)
+
+    @classmethod
+    def bins(cls, device: torch.device | None = None) -> Tensor:
+        """log2 sigma of the K bins, (K,)."""
+        return torch.linspace(cls.low, cls.high, cls.count, device=device)
 
     @property
     def multiple(self) -> int:
@@ -139,7 +146,7 @@ class BlurNet(nn.Module):
     def standardised_pyramid(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Each level standardised; and the cues at 1/8: ratios of the deviations, directions of the gradients."""
         height, width = image.shape[-2:]
-        x = mirrored(image, -height % self.multiple, -width % self.multiple)
+        x = pad(image, (0, -width % self.multiple, 0, -height % self.multiple), "symmetric")
         # Half precision would spoil the differences of nearly equal numbers.
         with torch.autocast(image.device.type, enabled=False):
             pyramid, deviations, directions = [], [], []
@@ -174,19 +181,6 @@ class BlurNet(nn.Module):
         # Within the unit disc, whatever the weights.
         anisotropy = anisotropy / (1 + anisotropy.square().sum(1, keepdim=True)).sqrt()
         return BlurMaps(logits, anisotropy, family, features_out.float())
-
-
-def mirrored(image: Tensor, rows: int, columns: int) -> Tensor:
-    """Extend at the bottom and on the right by the picture's mirror image."""
-    if rows:
-        image = torch.cat([image, image[..., _mirror(image.shape[-2], rows), :]], -2)
-    if columns:
-        image = torch.cat([image, image[..., :, _mirror(image.shape[-1], columns)]], -1)
-    return image
-
-
-def _mirror(size: int, beyond: int) -> list[int]:
-    return [(size - 1 - i % size) if (i // size) % 2 == 0 else i % size for i in range(beyond)]
 
 
 def standardise(image: Tensor) -> tuple[Tensor, Tensor]:

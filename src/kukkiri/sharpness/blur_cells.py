@@ -25,7 +25,7 @@ class Walked:
         self.rows, self.columns = -(-height // stride), -(-width // stride)
         self.mean = self.spread = self.share = torch.empty(0)
         self.sums: Tensor | None = None
-        self.noise: list[tuple[float, int]] = []
+        self.noise: list[float] = []
         self.high = 0.0
         self.range = [math.inf, -math.inf]
 
@@ -51,7 +51,7 @@ class Walked:
         rows, columns = -(-core[0].stop // stride) - y, -(-core[1].stop // stride) - x
         y0, x0 = y - top // stride, x - left // stride
         inside = (..., slice(y0, y0 + rows), slice(x0, x0 + columns))
-        mean, spread = expectation(maps.logits[inside], _centres(maps))
+        mean, spread = expectation(maps.logits[inside], BlurNet.bins(maps.logits.device))
         share = _free_share(pixels.shape[-2:], outside, stride)[inside].to(mean)
         if self.mean.numel() == 0:
             shape = (len(mean), self.rows, self.columns)
@@ -72,7 +72,7 @@ class Walked:
         count = pixels[0].numel()
         noise = estimate_noise(grey, outside)
         if not math.isnan(noise):
-            self.noise.append((noise, count))
+            self.noise.append(noise)
         counted = pixels if outside is None else pixels[:, ~outside]
         if counted.numel():
             low, high = (float(v) for v in torch.aminmax(counted))
@@ -106,10 +106,6 @@ def weighted_quantiles(values: Tensor, weights: Tensor, levels: tuple[float, ...
     t = ((wanted - middle[above - 1]) / gap).clamp(0, 1)
     found: list[float] = (flat[above - 1] + t * (flat[above] - flat[above - 1])).tolist()
     return found
-
-
-def _centres(maps: BlurMaps) -> Tensor:
-    return torch.linspace(BlurNet.low, BlurNet.high, BlurNet.count, device=maps.logits.device)
 
 
 def _free_share(size: torch.Size, outside: Tensor | None, stride: int) -> Tensor:

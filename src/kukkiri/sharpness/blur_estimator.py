@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.images.image import Image, ImageLike, as_image
-from kukkiri.images.masks import Box, as_mask, bounding_box
+from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.tiles import is_file, picture_size, tiles
 from kukkiri.networks.blur_net import BlurMaps, BlurNet
 from kukkiri.sharpness.blur import Blur
@@ -26,6 +26,7 @@ from kukkiri.sharpness.blur_cells import Walked
 from kukkiri.sharpness.blur_channels import different_channels, filled
 from kukkiri.sharpness.blur_interval import IntervalHead
 from kukkiri.sharpness.blur_summary import summarise
+from kukkiri.sharpness.estimating import free_part
 from kukkiri.weights import check_layout, load_tensors
 
 if TYPE_CHECKING:
@@ -111,12 +112,8 @@ class BlurEstimator(nn.Module):
         left_out = self._mask(source, mask, box)
         height, width = picture_size(source, plane)
         box = box or Box(0, 0, height, width)
-        inner = box
-        if left_out is not None:
-            # What is masked along the border is cut away: a picture with an info bar then equals one without.
-            free = bounding_box(~left_out)
-            inner = Box(box.top + free.top, box.left + free.left, free.height, free.width)
-            left_out = left_out[free.slices]
+        # What is masked along the border is cut away: a picture with an info bar then equals one without.
+        inner, left_out = free_part(box, left_out)
         if min(inner.height, inner.width) < MIN_SIZE:
             raise ShapeError(
                 expected=f"at least {MIN_SIZE}×{MIN_SIZE} pixels to measure a blur in",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median_high
 from typing import Literal
 
 import torch
@@ -33,7 +34,7 @@ def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_s
     Blur
     """
     evidence, weight = walked.evidence, walked.weight
-    noise = _median_noise(walked.noise)
+    noise = median_high(walked.noise) if walked.noise else math.nan
     reason = _reason_to_abstain(walked, evidence)
     sigma_map = map_of(walked.mean, weight, walked.share[0])
     strongest = evidence.amax(0)
@@ -80,11 +81,6 @@ def map_of(mean: Tensor, weight: Tensor, share: Tensor) -> Tensor:
     total = weight.sum(0)
     combined = torch.where(total > 0, (mean * weight).sum(0) / total.clamp_min(1e-12), mean.mean(0))
     return torch.where(share > 0, combined.exp2(), torch.full_like(combined, math.nan))
-
-
-def _median_noise(parts: list[tuple[float, int]]) -> float:
-    values = sorted(value for value, _ in parts)
-    return values[len(values) // 2] if values else math.nan
 
 
 def _reason_to_abstain(walked: Walked, evidence: Tensor) -> str | None:

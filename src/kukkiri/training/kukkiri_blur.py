@@ -160,7 +160,7 @@ def start_from(model: nn.Module, earlier: Mapping[str, Tensor]) -> None:
 
 def model_centres(model: nn.Module) -> Tensor:
     """The bins of the network, wherever it is wrapped."""
-    return torch.linspace(BlurNet.low, BlurNet.high, BlurNet.count, device=next(model.parameters()).device)
+    return BlurNet.bins(next(model.parameters()).device)
 
 
 def picture_files(folders: Sequence[Path]) -> list[Path]:
@@ -288,8 +288,3 @@ def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
     reached = weights[order].cumsum(0)
     at = int(torch.searchsorted(reached, reached[-1] / 2))
     return values[order[min(at, len(order) - 1)]]
-
-
-def settings(recipe: KukkiriBlur) -> dict[str, Any]:
-    """What fixes a run, for its card."""
-    return {"batch": recipe.batch, "side": recipe.side, "drawn": recipe.drawn, "share_drawn": recipe.share_drawn}
