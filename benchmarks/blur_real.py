@@ -6,7 +6,8 @@ Prints one JSON line each:
 * motorcycle: correlation of the blur map with the true sigma map on thin-lens renderings of scikit-image's real picture
   with true disparity, for three focus distances fixed before any result was seen; over all cells, and over those that
   lie within one surface (the blur of a cell that two depths share is neither's).
-* nuclei: BBBC006-like folder whose names hold 'aligned' for fields in focus and 'out-of-focus' for the others.
+* nuclei: BBBC006-like folder whose names hold 'aligned' for fields in focus and 'out-of-focus' for the others; whether
+  the blur sizes of the first all lie below those of the others, null if there are none of either.
 * speed: seconds for 512×512 and 2048×1536, grey, after loading; medians of 7.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import time
 from pathlib import Path
@@ -25,6 +27,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 
 import kukkiri as kk
+from kukkiri.metrics.score import json_number
 from kukkiri.optics.defocus_rendering import render_defocus
 from kukkiri.optics.lens import Lens
 
@@ -43,8 +46,8 @@ def motorcycle() -> None:
     disparity = disparity[tuple(nearest)]
     depth = torch.from_numpy(BASELINE * FOCAL_PX / (disparity + OFFSET)).float()[None, None]
     sharp = (torch.from_numpy(left.astype(np.float32)).movedim(2, 0)[None] / 255) ** 2.2
-    # Millimetres a pixel such that the widest blur is about 8 px.
     for focus in FOCUS:
+        # Metres a pixel such that the widest blur is about 8 px.
         lens = Lens(focal_length=0.05, f_number=1.0, pixel_pitch=1.0)
         widest = float(lens.blur_from_depth(depth, focus).max())
         lens = Lens(focal_length=0.05, f_number=1.0, pixel_pitch=widest / 8)
@@ -74,7 +77,7 @@ def motorcycle() -> None:
             "spearman_evident": float(spearmanr(found.map[evident & trusted], cells[evident & trusted]).statistic),
             "share_evident": float(evident.float().mean()),
         }
-        print(json.dumps(row))
+        print(json.dumps({name: json_number(value) for name, value in row.items()}, allow_nan=False))
 
 
 def pearson(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -89,11 +92,11 @@ def nuclei(folder: Path) -> None:
         group = "in_focus" if "aligned" in path.name else "out_of_focus" if "out-of-focus" in path.name else None
         if group:
             found = kk.blur(path)
-            groups[group].append(float("inf") if found.abstained or found.bound == "above" else found.sigma)
-    ordered = max(groups["in_focus"]) < min(groups["out_of_focus"])
-    print(
-        json.dumps({"what": "nuclei", **{k: [round(v, 3) for v in vs] for k, vs in groups.items()}, "ordered": ordered})
-    )
+            groups[group].append(math.inf if found.abstained or found.bound == "above" else found.sigma)
+    ordered = max(groups["in_focus"]) < min(groups["out_of_focus"]) if all(groups.values()) else None
+    # What gave no size, or was out of range, ranks last and is null.
+    sizes = {k: [round(v, 3) if math.isfinite(v) else None for v in vs] for k, vs in groups.items()}
+    print(json.dumps({"what": "nuclei", **sizes, "ordered": ordered}, allow_nan=False))
 
 
 def speed() -> None:

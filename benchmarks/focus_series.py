@@ -71,6 +71,14 @@ def summary(series: FocusSeries) -> dict[str, Any]:
     }
 
 
+def on_levels(pixels: torch.Tensor, bit_depth: int) -> torch.Tensor:
+    """Rounded to the levels of a file; 32 bits stand for floating point, which has none."""
+    if bit_depth >= 32:
+        return pixels
+    levels = 2**bit_depth - 1
+    return (pixels * levels).round() / levels
+
+
 def days(frames: list[Image]) -> dict[str, Callable[[Image], Image]]:
     """What is done to every frame, by name."""
     values = torch.cat([f.pixels.flatten()[::97] for f in frames])
@@ -81,8 +89,8 @@ def days(frames: list[Image]) -> dict[str, Callable[[Image], Image]]:
 
         def apply(frame: Image) -> Image:
             added = torch.randn(frame.pixels.shape, generator=random) * noise * gain * (high - low)
-            # As the detector would record it, but for the clipping of noise below its zero.
-            return Image((frame.pixels * gain + added).clamp(0, 1), frame.bit_depth)
+            # As the detector would record it, on the levels of its file, but for the clipping of noise below its zero.
+            return Image(on_levels((frame.pixels * gain + added).clamp(0, 1), frame.bit_depth), frame.bit_depth)
 
         return apply
 

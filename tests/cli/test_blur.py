@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image as Pillow
 from skimage import data
 from typer.testing import CliRunner
@@ -23,6 +25,8 @@ from kukkiri.images.image import Image
 from kukkiri.images.masks import Box
 from kukkiri.sharpness import blur_estimator
 from kukkiri.sharpness.blur import Blur
+from kukkiri.sharpness.calibration import Calibration
+from kukkiri.sharpness.references import Reference, ShippedEstimator
 
 
 def run(*arguments: object, code: int = 0) -> tuple[str, str]:
@@ -145,7 +149,37 @@ def test_maps_of_one_and_of_several_pictures(folder: Path, estimator: ByBrightne
 def test_a_map_never_takes_the_place_of_its_picture(folder: Path, estimator: ByBrightness) -> None:
     before = (folder / "a2.png").read_bytes()
     printed, _ = run(folder / "a2.png", "--map", folder, code=1)
-    assert "the picture itself" in printed and (folder / "a2.png").read_bytes() == before
+    assert "one of the inputs" in printed and (folder / "a2.png").read_bytes() == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_map_never_takes_the_place_of_another_picture_or_of_a_mask(folder: Path, estimator: ByBrightness) -> None:
+    """Of two pictures of one name the map of one would have replaced the other."""
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a2.png").write_bytes((folder / "a10.png").read_bytes())
+    (folder / "link.png").symlink_to(folder / "b.png")
+    before = contents(folder)
+    named = [folder / "a10.png", folder / "sub" / "a2.png", folder / "a2.png", folder / "b.png"]
+    rows = rows_of(run(*named, "--map", folder, "--json", code=1)[0])
+    assert contents(folder) == before
+    assert all("one of the inputs" in r["error"] and r["map"] is None and r["sigma"] for r in rows)
+    printed, _ = run(folder / "sub" / "a2.png", folder / "b.png", "--map", folder / "link.png", "--json", code=0)
+    assert (folder / "link-b.png").is_file() and rows_of(printed)[1]["error"] is None
+    run(folder / "b.png", "--map", folder / "link.png", code=1)
+    run(folder / "a10.png", "--mask", folder / "white.png", "--map", folder / "white.png", code=1)
+    assert {path: data for path, data in contents(folder).items() if path in before} == before
+
+
+def test_a_figure_never_takes_the_place_of_a_frame(folder: Path, estimator: ByBrightness) -> None:
+    files, before = [folder / f"{n}.png" for n in ("b", "a10", "a2")], contents(folder)
+    with pytest.raises(InputError, match=r"a10\.png, one of the inputs"):
+        run("--series", *files, "--figure", folder / "a10.png")
+    assert not estimator.boxes  # before anything is measured
+    _, said = run(*files, "--field", "2x2", "--figure", folder, code=1)
+    assert "one of the inputs" in said and contents(folder) == before
 
 
 def test_names_of_targets_are_all_different(tmp_path: Path) -> None:
@@ -154,6 +188,79 @@ def test_names_of_targets_are_all_different(tmp_path: Path) -> None:
     names = [targets.of(p, alone=False).name for p in pictures]
     assert names == ["map-x-0.tif", "map-x-1.tif", "map-x-0-2.tif", "map-x-1-2.tif"]
     assert Targets(tmp_path).of(Picture(Path("a/x.png")), alone=True) == tmp_path / "x.png"
+
+
+def test_positions_are_counted_before_anything_is_measured(tmp_path: Path, estimator: ByBrightness) -> None:
+    planes = np.stack([np.full((64, 64), v, np.uint8) for v in (20, 40, 90)])
+    tifffile.imwrite(tmp_path / "stack.tif", planes, photometric="minisblack")
+    (tmp_path / "bad.png").write_text("no picture")
+    with pytest.raises(InputError, match="a position for each of 4 frames, got 3"):
+        run("--series", tmp_path / "stack.tif", tmp_path / "bad.png", "--positions", "1,2,3", "--as-given")
+    assert not estimator.boxes
+    printed, _ = run(
+        "--series",
+        tmp_path / "stack.tif",
+        tmp_path / "bad.png",
+        "--positions",
+        "1,2,3,4",
+        "--as-given",
+        "--json",
+        code=1,
+    )
+    assert rows_of(printed)[0]["positions"] == [1, 2, 3]
+
+
+def test_names_that_are_no_text_are_escaped(tmp_path: Path, estimator: ByBrightness) -> None:
+    """A byte that is no UTF-8 must not cost the output after everything has been measured."""
+    folder = tmp_path / os.fsdecode(b"day\xff")
+    folder.mkdir()
+    for i, level in enumerate((60, 30, 60)):
+        Pillow.fromarray(np.full((64, 64), level, np.uint8)).save(folder / os.fsdecode(b"frame\xff%d.png" % i))
+    printed, said = run(folder, "--map", folder / "maps")
+    assert r"in " in printed and r"day\udcff" in printed and r"frame\udcff1.png" in printed and r"\udcff" in said
+    row = rows_of(run(folder / os.fsdecode(b"frame\xff1.png"), "--map", folder / "m.png", "--json")[0])[0]
+    assert row["map"].endswith(r"day\xff/m.png") and row["path"].endswith(r"frame\xff1.png")
+    found = rows_of(run("--series", folder, "--json")[0])[0]
+    assert found["best_name"] == r"frame\xff1.png" and found["folder"].endswith(r"day\xff")
+    printed, said = run("--series", folder, "--figure", folder / "c.svg")
+    assert r"frame\xff1.png" in printed and r"day\udcff/c.svg" in said
+
+
+def instrument(pixel_size: float | None) -> Calibration:
+    """Made up: 0.8 px in focus, of the weights that are shipped."""
+    seen = Reference("a.png", 1, 0.8, (0.7, 0.9), 0.8, 0.8, 0.0, 0.01)
+    shares = {"gaussian": 1.0, "disc": 0.0, "motion": 0.0}
+    return Calibration(
+        0.8, (0.7, 0.9), None, 0.8, 0.8, 0.0, shares, 0.01, None, None, pixel_size, (seen,), "1",
+        ShippedEstimator().fingerprint, "today",
+    )  # fmt: skip
+
+
+def test_what_a_calibration_does_not_fit_keeps_its_blur(folder: Path, estimator: ByBrightness, tmp_path: Path) -> None:
+    instrument(1e-9).save(tmp_path / "c.json")
+    files = [folder / f"{n}.png" for n in ("a2", "bad", "black")]
+    options = ["--calibration", tmp_path / "c.json", "--json"]
+    other = rows_of(run(*files, *options, "--pixel-size", "5nm", code=1)[0])
+    fits = rows_of(run(*files, *options, code=1)[0])
+    assert len({tuple(row) for row in (*other, *fits)}) == 1 and "beyond_lo" in fits[0]
+    assert other[0]["sigma"] == fits[0]["sigma"] == pytest.approx(2.04, abs=0.01)
+    assert "calibrate at this magnification too" in other[0]["error"] and other[0]["beyond"] is None
+    assert fits[0]["error"] is None and fits[0]["beyond"] == pytest.approx((2.04**2 - 0.8**2) ** 0.5, abs=0.01)
+    # Two things may go wrong with one picture; neither hides the other, and it is counted once.
+    printed, said = run(folder / "black.png", *options, "--pixel-size", "5nm", "--map", folder, code=1)
+    error = rows_of(printed)[0]["error"]
+    assert "this magnification" in error and "one of the inputs" in error
+    assert "0 measured, 0 without an answer, 1 failed" in said
+
+
+def test_rows_that_are_kept_to_the_end_hold_no_maps() -> None:
+    blur = made_blur(2.0, size=(800, 800))
+    found = instrument(None).apply(blur)
+    light = Picture(Path("x.png"), blur=blur, image=Image(torch.zeros(1, 8, 8)), calibrated=found).without_pixels()
+    assert light.image is None and light.blur is not None and light.calibrated is not None
+    for kept in (light.blur, light.calibrated.blur):
+        assert kept.map.numel() == kept.evidence.numel() == 0 and kept.sigma == 2.0
+    assert blur.map.numel() == 10_000
 
 
 def test_series_in_the_order_of_its_numbers(tmp_path: Path, estimator: ByBrightness) -> None:

@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +256,72 @@ def test_variances_add_in_resizing() -> None:
         assert sigma(resize(blob)) == pytest.approx(expected, rel=1e-3), name
     assert invariances.kernel_variance("double-bicubic") == pytest.approx(0, abs=1e-12)
     assert invariances.resized_sigma(4.0, 0.5, invariances.kernel_variance("half-area")) == pytest.approx(2.0)
+
+
+def test_two_equal_bounds_are_no_invariance() -> None:
+    def row(base: float | None, value: float | None, base_bound: str | None = None, bound: str | None = None) -> Any:
+        its = {"psf": "disc", "transform": "flip", "sigma": 1.0, "base": base, "value": value, "expected": base}
+        return its | {"base_bound": base_bound, "bound": bound}
+
+    bounded = [row(None, None, "below", "below")] * 3 + [row(None, 1.0, "below")] + [row(1.0, None, None, "above")]
+    found = invariances.summarised([row(1.0, 1.2), *bounded, row(2.0, None), row(None, 1.0)])["flip"]
+    assert found["change"] == pytest.approx(0.2) and found["pictures"] == 7
+    assert found["censored"] == pytest.approx(5 / 7) and found["silent"] == pytest.approx(1 / 7)
+    alone = invariances.summarised(bounded)["flip"]
+    assert alone["change"] is None and alone["bias"] is None and alone["censored"] == 1
+
+
+class Floored(PatchBlur):
+    """Sharper than 2 px is only a bound to it."""
+
+    spec = replace(SPEC, name="floored")
+
+    def estimate(self, image: Tensor) -> list[Any]:
+        found = []
+        for one in super().estimate(image):
+            found.append(replace(one, sigma=2.0, bound="below", major=2.4, minor=1.5) if one.sigma < 2 else one)
+        return found
+
+
+def test_bounds_are_counted_apart_in_invariances_and_axes() -> None:
+    protocol = RobustnessProtocol(reduce=1, sigma=(0.8, 1.6), psfs=("gaussian",), days=("clean",))
+    result = robustness([Floored()], [patch(96), patch(100)], protocol=protocol, invariances=True, astigmatism=True)
+    same = result.invariances["floored"]
+    assert all(found["change"] is None and found["censored"] == 1 and found["silent"] == 0 for found in same.values())
+    axes = result.astigmatism["floored"]
+    assert all(0 < axes[family]["censored"] < 1 for family in axes)
+    assert axes["gaussian"]["false_ratio"] == 0  # of those that are not bounds
+
+
+class Failing(PatchBlur):
+    """Fails on one picture in a way that nobody foresaw."""
+
+    spec = replace(SPEC, name="failing")
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def estimate(self, image: Tensor) -> list[Any]:
+        self.calls += 1
+        if image.shape[-1] == 96:
+            raise RuntimeError("out of luck\nand of memory")
+        return super().estimate(image)
+
+
+def test_a_failure_of_one_metric_on_one_picture_is_its_own() -> None:
+    protocol = RobustnessProtocol(reduce=1, sigma=(0.8, 3.0), psfs=("gaussian",), days=("clean", "inverted"))
+    result = robustness([Failing(), PatchBlur()], [patch(96), patch(100)], protocol=protocol)
+    assert [picture["name"] for picture in result.failed] == ["patch-96"]
+    assert result.failed[0]["error"].startswith("failing: expected a picture that can be measured, got RuntimeError")
+    assert "\n" not in result.failed[0]["error"]
+    found = by_name(result)
+    assert found["failing"].pictures == 1 and found["patch-blur"].pictures == 2
+    whole = robustness([PatchBlur()], [patch(96), patch(100)], protocol=protocol).metrics[0]
+    assert without_time(found["patch-blur"].trials) == without_time(whole.trials)
+
+
+def without_time(trials: Trials) -> dict[str, Any]:
+    return {name: values for name, values in trials.to_row().items() if name != "seconds"}
 
 
 def test_axes_have_no_direction() -> None:

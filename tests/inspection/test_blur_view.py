@@ -23,7 +23,8 @@ from kukkiri.inspection.record import NOTE, Record, columns
 from kukkiri.inspection.tables import write_table
 from kukkiri.inspection.worker import Measured
 from kukkiri.pages.embedding import static_text
-from kukkiri.sharpness.blur import LARGEST, SMALLEST
+from kukkiri.sharpness.blur import CLEAR_FAMILY, CLEAR_RATIO, LARGEST, SMALLEST, UNLIKE
+from kukkiri.sharpness.figures import blur_colours
 
 ABSTAINED = {"sigma": math.nan, "interval": (math.nan, math.nan), "abstained": "flat: all pixels have one value"}
 BELOW = {"sigma": SMALLEST, "interval": (0.0, 0.52), "bound": "below"}
@@ -119,6 +120,20 @@ def test_note(changes: dict[str, Any], note: str) -> None:
     json.dumps(dict(view.figures), allow_nan=False)
 
 
+def test_what_the_page_is_told_of_shape_and_kind() -> None:
+    """Judged in one place, by the limits that the command prints by."""
+    region, size = Box(0, 0, 192, 256), (192, 256)
+    clear = view_of(estimate(), region, size).figures
+    assert (clear["round"], clear["kind"], clear["doubtful"]) == (False, "disc", False)
+    family = {"gaussian": CLEAR_FAMILY - 0.01, "disc": 0.3, "motion": 0.01}
+    axes = {"major": 1.99 * CLEAR_RATIO, "minor": 2.0}
+    unclear = view_of(estimate(**axes, family=family, unlike_training=UNLIKE + 0.01), region, size).figures
+    assert (unclear["round"], unclear["kind"], unclear["doubtful"]) == (True, None, True)
+    silent = dict.fromkeys(("major", "minor", "angle", "sharpest", "unlike_training"), math.nan)
+    family = dict.fromkeys(family, math.nan)
+    view_of(estimate(**ABSTAINED, **silent, family=family), region, size)
+
+
 def test_an_open_interval_in_every_table(tmp_path: Path) -> None:
     """'inf' and 0 are values, an abstention leaves its columns empty."""
     names = columns(("kukkiri-blur",))
@@ -164,12 +179,16 @@ def test_the_journal_keeps_it(tmp_path: Path) -> None:
 
 
 def test_the_page_decodes_what_was_encoded() -> None:
-    """The script's own numbers are those of the encoder and of the colours in the style sheet."""
+    """The script's own numbers are those of the encoder, its colours those of the style sheet and of the figures."""
     script = static_text("blur.js")
     constants = {name: float(value) for name, value in re.findall(r"^const (\w+) = (-?[\d.]+);", script, re.MULTILINE)}
-    assert (constants["OCTAVE"], constants["LOWEST"]) == (blur_view.OCTAVE, blur_view.LOWEST)
-    assert constants["DOUBTFUL"] == blur_view.DOUBTFUL
+    del constants["CANVAS_SIDE"]
+    assert constants == {"OCTAVE": blur_view.OCTAVE, "LOWEST": blur_view.LOWEST}, "thresholds belong to Python"
     ramp = json.loads(re.search(r"^const RAMP = (.*);$", script, re.MULTILINE)[1])  # type: ignore[index]
     style = files("kukkiri.pages").joinpath("static", "components.css").read_text("utf-8")
     drawn = re.findall(r"#[0-9a-f]{6}", re.search(r"\.ramp \{[^}]*\}", style)[0])  # type: ignore[index]
     assert [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in ramp] == drawn
+    # Sharp at the left of the legend, at the low end of every scale.
+    shares = np.linspace(0, 1, 101)
+    between = np.stack([np.interp(shares, np.linspace(0, 1, len(ramp)), band) for band in np.transpose(ramp)], 1)
+    assert np.abs(between - 255 * blur_colours()(shares)[:, :3]).max() < 6

@@ -10,7 +10,8 @@ from skimage import data
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError, UnknownNameError
-from kukkiri.optics.defocus_rendering import render_defocus, render_stack
+from kukkiri.optics import defocus_rendering
+from kukkiri.optics.defocus_rendering import LARGEST, render_defocus, render_stack
 from kukkiri.optics.lens import Lens
 from kukkiri.optics.psf import blur, disc, gaussian, sigma_of
 from kukkiri.optics.varying import blur_by_map
@@ -159,6 +160,28 @@ def test_a_smaller_aperture_is_sharper() -> None:
     assert energies[-1] == pytest.approx(float(image.diff(dim=3).square().mean()), rel=0.05)
 
 
+def test_a_circle_of_confusion_beyond_reason_is_refused_at_once() -> None:
+    """Millimetres for metres: a kernel of a million pixels a side."""
+    with pytest.raises(InputError, match=rf"at most {LARGEST:g} px, got 1025 px; check the units"):
+        render_defocus(GRAVEL, plane(-1025.0), LENS, FOCUS)
+    with pytest.raises(InputError, match="check the units"):
+        render_defocus(GRAVEL, 1000 * plane(0.0), Lens(0.05, 4.0, 1e-8), FOCUS)
+
+
+def test_a_large_circle_is_rendered_and_its_kernels_are_not_kept() -> None:
+    image, depth, _ = scene(GRAVEL, GRAVEL.flip(3), -90.0, 0.0)
+    render_defocus(image, depth, LENS, FOCUS, fineness=0.5)
+    kept = defocus_rendering._kept.cache_info().currsize
+    image, depth, _ = scene(GRAVEL, GRAVEL.flip(3), -180.0, 0.0)
+    out = render_defocus(image, depth, LENS, FOCUS, fineness=0.5)
+    assert bool(torch.isfinite(out).all()) and float(out.min()) > -1e-3 and float(out.max()) < 1.001
+    assert defocus_rendering._kept.cache_info().currsize == kept
+    # However coarse the layers, none is much larger than what may be asked for.
+    white = torch.ones(1, 1, 24, 24)
+    coarse = render_defocus(white, plane(-9.0, white), LENS, FOCUS, family="gaussian", fineness=1e-9)
+    assert torch.allclose(coarse, white)
+
+
 @cache
 def motorcycle() -> tuple[Tensor, Tensor]:
     """Middlebury 2014, halved, in linear light; metres from f = 994.978 px, baseline 193.001 mm, offset 31.086 px."""
@@ -259,6 +282,8 @@ def test_batch_is_one_by_one_with_a_focus_each() -> None:
         (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, torch.tensor([1.0, 2.0])), ShapeError),
         (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, FOCUS, family="box"), UnknownNameError),  # type: ignore[arg-type]
         (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, FOCUS, fineness=0.0), InputError),
+        (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, FOCUS, fineness=1e9), InputError),
+        (lambda: render_defocus(GRAVEL, plane(0.0), LENS, FOCUS, border="mirror"), UnknownNameError),
         (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, FOCUS, rim=-1), InputError),
         (lambda: render_defocus(GRAVEL, GRAVEL + 1, LENS, FOCUS, border="valid"), InputError),
         (lambda: render_stack(GRAVEL, GRAVEL + 1, LENS, []), InputError),

@@ -1,14 +1,16 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from skimage import data
+from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError, UnknownNameError
 from kukkiri.optics import psf
-from kukkiri.optics.days import DAYS, day
 
+SMALL = torch.rand(1, 1, 5, 6, generator=torch.Generator().manual_seed(0))
 ROUND = {
     "gaussian": lambda s: psf.gaussian(s),
     "disc": lambda s: psf.disc(2 * s),
@@ -90,22 +92,53 @@ def test_wrong_use():
         psf.blur(torch.rand(2, 1, 9, 9), torch.rand(3, 3, 3))
 
 
-@pytest.mark.parametrize("name", DAYS)
-def test_every_day_is_repeatable_and_in_8_bits(name):
-    picture = torch.from_numpy(data.astronaut()[:64, :80].astype("float32")).movedim(2, 0)[None] / 255
-    seen = day(picture, name, seed=3)
-    assert seen.shape == picture.shape
-    assert torch.equal(seen, day(picture, name, seed=3))
-    assert torch.allclose(seen * 255, (seen * 255).round(), atol=1e-4)
-    assert (name == "clean") == bool(torch.allclose(seen, picture, atol=1e-6))
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda: psf.elliptical_gaussian([1.0, 2.0], [1.0, 2.0, 3.0], 0.0), InputError, "lists of 2, 3, 1"),
+        (lambda: psf.gaussian([]), InputError, "lists of 0"),
+        (lambda: psf.disc(math.inf), InputError, "finite numbers, got inf"),
+        (lambda: psf.motion(5.0, math.nan), InputError, "finite numbers, got nan"),
+        (lambda: psf.p_exponential(1.0, math.nan), InputError, "finite"),
+        (lambda: psf.mixture([psf.delta()], [0.0]), InputError, "one above 0, got 0"),
+        (lambda: psf.mixture([psf.delta(), psf.delta()], [1.5, -0.5]), InputError, "got 1.5, -0.5"),
+        (lambda: psf.mixture([psf.delta()], [math.nan]), InputError, "got nan"),
+        (lambda: psf.mixture([psf.delta(), psf.delta()], [1.0]), InputError, "2 kernels and 1 weights"),
+        (lambda: psf.mixture([], []), InputError, "0 kernels"),
+        (lambda: psf.mixture([psf.delta(), psf.delta(2)], [1.0, 1.0]), ShapeError, "one N"),
+        (lambda: psf.blur(SMALL, psf.delta(radius=1), "mirror"), UnknownNameError, "symmetric"),
+        (lambda: psf.blur(SMALL, psf.delta(radius=3), "valid"), ShapeError, "at least 7×7 pixels"),
+        (lambda: psf.blur(SMALL, psf.delta(radius=6), "valid"), ShapeError, "got 6×5 for a kernel of 13×13"),
+        (lambda: psf.blur(SMALL, psf.delta(radius=5), "reflect"), ShapeError, "choose border='symmetric'"),
+        (lambda: psf.blur(SMALL, psf.delta(radius=6), "circular"), ShapeError, "at least 6×6"),
+        (lambda: psf.blur(SMALL[0], psf.delta(radius=1)), ShapeError, "pictures"),
+    ],
+)
+def test_what_is_impossible_is_said(wrong: Callable[[], Tensor], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        wrong()
 
 
-def test_noise_of_a_day_is_what_it_says():
-    grey = torch.full((1, 1, 200, 200), 0.5)
-    assert day(grey, "noise-4", 1).std().item() == pytest.approx(0.04, rel=0.03)
-    assert not torch.equal(day(grey, "noise-4", 1), day(grey, "noise-4", 2))
+@pytest.mark.parametrize("border", ["symmetric", "reflect", "replicate", "zero", "circular"])
+@pytest.mark.parametrize("radius", [4, 5])
+def test_borders_may_be_as_wide_as_the_picture(border: str, radius: int) -> None:
+    if radius == 5 and border == "reflect":
+        radius = 4  # the border pixel is not repeated
+    assert torch.allclose(psf.blur(SMALL, psf.delta(radius=radius), border), SMALL, atol=1e-6)
+    assert psf.blur(SMALL, psf.delta(radius=2), "valid").shape == (1, 1, 1, 2)
 
 
-def test_unknown_day():
-    with pytest.raises(UnknownNameError, match="gamma-2"):
-        day(torch.rand(1, 1, 8, 8), "gamma2")
+@pytest.mark.parametrize("draw", [psf.gaussian, psf.disc, lambda s: psf.p_exponential(s, 4)])
+@pytest.mark.parametrize("sigma", [0.7, 3.0, 7.3])
+def test_a_round_kernel_has_the_angle_0(draw: Callable[[float], Tensor], sigma: float) -> None:
+    major, minor, angle = psf.principal_axes(draw(sigma))
+    assert angle.item() == 0 and major.item() == pytest.approx(minor.item(), rel=1e-6)
+
+
+def test_an_upright_kernel_has_the_angle_of_90_degrees_whatever_the_sign_of_0() -> None:
+    upright = [math.pi / 2, -math.pi / 2]
+    for kernel in (psf.motion([7.3, 12.0], upright), psf.elliptical_gaussian([4.0, 3.0], [2.0, 1.0], upright)):
+        assert (psf.principal_axes(kernel)[2] == math.pi / 2).all()
+    assert psf.principal_axes(psf.elliptical_disc(7.0, 5.0, 0.0))[2].item() == 0
+    # An ellipse that differs from a circle by more than rounding has its own angle.
+    assert psf.principal_axes(psf.elliptical_gaussian(3.003, 3.0, 0.6))[2].item() == pytest.approx(0.6, abs=0.05)

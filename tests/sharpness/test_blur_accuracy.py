@@ -41,14 +41,39 @@ def test_follows_the_blur_through_all_days_mixed(days):
     answered = [(truth, found.sigma) for _, truth, found in days if not found.abstained]
     assert len(answered) >= 0.97 * len(days)
     truth, found = np.array(answered).T
-    assert spearmanr(truth, found).statistic > 0.95
+    assert spearmanr(truth, found).statistic > 0.97
     error = np.abs(found / truth - 1)
-    assert np.median(error) < 0.16
+    assert np.median(error) < 0.09
+    assert np.quantile(error, 0.9) < 0.26
 
 
 def test_intervals_hold_the_truth(days):
-    held = [f.interval[0] <= truth <= f.interval[1] for _, truth, f in days if not f.abstained]
-    assert np.mean(held) >= 0.72
+    answered = [(truth, f.interval) for _, truth, f in days if not f.abstained]
+    assert np.mean([low <= truth <= high for truth, (low, high) in answered]) >= 0.8
+    assert np.median([high / low for _, (low, high) in answered]) < 1.8
+
+
+@pytest.mark.parametrize("family", [psf.elliptical_gaussian, psf.elliptical_disc])
+def test_axes_of_an_elliptical_psf(family):
+    scale = 2 if family is psf.elliptical_disc else 1
+    found = []
+    for name, angle in (("camera", 0.4), ("coffee", -1.1), ("chelsea", 1.3), ("coins", 0.0), ("astronaut", -0.5)):
+        blur = kk.blur(psf.blur(grey(name), family(3.2 * scale, 1.6 * scale, angle))[0].clamp(0, 1))
+        turned = abs(math.remainder(blur.angle - angle, math.pi))
+        found.append((blur.major / blur.minor, math.degrees(turned)))
+    ratio, off = np.median(found, 0)
+    assert ratio == pytest.approx(2, rel=0.3) and off < 8
+
+
+def test_in_proportion_when_resized():
+    changes = []
+    for name in ("camera", "coins", "chelsea", "coffee", "astronaut"):
+        picture = psf.blur(grey(name), psf.gaussian(4.0)).clamp(0, 1)
+        half = torch.nn.functional.avg_pool2d(picture, 2)
+        # Averaging 2×2 pixels adds the variance of its box, a quarter of a square pixel.
+        wanted = math.sqrt(kk.blur(picture[0]).sigma ** 2 + 0.25) / 2
+        changes.append(abs(kk.blur(half[0]).sigma / wanted - 1))
+    assert np.median(changes) < 0.08
 
 
 @pytest.mark.parametrize("name", ["brick", "grass", "gravel", "coins", "text"])
@@ -81,7 +106,7 @@ def noises():
     yield slope + 0.01 * torch.randn(1, 160, 160, generator=source)
 
 
-@pytest.mark.parametrize("picture", list(noises()), ids=str)
+@pytest.mark.parametrize("picture", list(noises()), ids=range(10))
 def test_abstains_where_there_is_nothing_to_tell(picture):
     found = kk.blur(picture)
     assert found.abstained
@@ -96,4 +121,4 @@ def test_more_blur_at_one_side_shows_in_the_map():
     edge = found.map.shape[1] // 2
     left, right = found.map[:, : edge - 3].median(), found.map[:, edge + 3 :].median()
     assert right > 2 * left
-    assert found.sharpest < found.sigma or found.sigma < 1.5
+    assert found.sharpest < 0.8 * found.sigma

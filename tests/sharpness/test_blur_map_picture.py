@@ -1,6 +1,7 @@
 """The blur map as pixels and as a picture."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from blurs import made_blur
 from kukkiri.errors import InputError
 from kukkiri.images.masks import Box
 from kukkiri.images.reading import load, open_image
+from kukkiri.sharpness.blur import Blur
 from kukkiri.sharpness.blur_map_picture import map_picture, map_pixels, write_map
+from kukkiri.sharpness.blur_upsampling import BetweenCells
 from kukkiri.sharpness.figures import blur_colours, blur_scale
 
 
@@ -44,6 +47,50 @@ def test_nothing_counts_outside_the_box_under_the_mask_and_without_evidence() ->
     assert not known[48:].any()
     # Next to what does not count, values come from what does.
     assert float(pixels[20, 37]) == pytest.approx(float(cells[0, 2]), rel=0.03)
+
+
+def below_a_bar(bar: int = 40, left: int = 24) -> Blur:
+    """As a picture of 128×128 gives whose top rows and left columns a mask covers."""
+    size = (128 - bar, 128 - left)
+    return replace(made_blur(cells=ramp(*size), size=size), origin=(bar, left), whole=(128, 128))
+
+
+def test_a_masked_border_shifts_the_map(tmp_path: Path) -> None:
+    blur, picture = below_a_bar(), np.full((128, 128), 90, np.uint8)
+    pixels = map_pixels(blur, (128, 128))
+    known = torch.isfinite(pixels)
+    assert known[40:, 24:].all() and not known[:40].any() and not known[:, :24].any()
+    torch.testing.assert_close(pixels[40:, 24:], map_pixels(replace(blur, origin=(0, 0)), blur.size))
+    torch.testing.assert_close(blur.upsampled(), pixels, equal_nan=True)
+    write_map(picture, blur, tmp_path / "map.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "map.tif"), pixels.numpy())
+    # A box besides: the mask's border is counted from the box's.
+    boxed = map_pixels(blur, (200, 300), Box(10, 50, 128, 128))
+    torch.testing.assert_close(boxed[10:138, 50:178], pixels, equal_nan=True)
+    assert int(torch.isfinite(boxed).sum()) == int(known.sum())
+    drawn = map_picture(picture, blur).astype(int)
+    margin = (drawn.shape[0] - 3 * 128) // 2
+    coloured = np.ptp(drawn[margin : margin + 384, margin : margin + 384], axis=2)[1::3, 1::3] > 1
+    np.testing.assert_array_equal(coloured, known.numpy())
+
+
+def test_upsampled_is_interpolated_in_log_sigma_and_nothing_bleeds() -> None:
+    cells = ramp(64, 200)
+    cells[:, :3] = math.nan
+    evidence = torch.full(cells.shape, 0.8)
+    evidence[4:] = 0
+    pixels = made_blur(cells=cells, evidence=evidence, size=(64, 200)).upsampled()
+    assert pixels.shape == (64, 200)
+    assert not torch.isfinite(pixels[:, :24]).any() and torch.isfinite(pixels[:, 24:]).all(), "needs no evidence"
+    x = torch.arange(200) + 0.5
+    torch.testing.assert_close(pixels[30, 28:190], 2 ** (x[28:190] / 100), rtol=1e-5, atol=0)
+    torch.testing.assert_close(pixels[:, 24:28], cells[0, 3].expand(64, 4))
+
+
+def test_tall_pictures_are_made_in_strips() -> None:
+    blur = made_blur(cells=ramp(600, 40) * (1 + torch.arange(75)[:, None] / 75), size=(600, 40))
+    whole = BetweenCells(blur).at(torch.arange(600) + 0.5, torch.arange(40) + 0.5)[0].exp2()
+    torch.testing.assert_close(blur.upsampled(), whole)
 
 
 def test_tiff_holds_the_pixels(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
@@ -18,6 +20,7 @@ from contract import photograph
 from kukkiri.cli.main import app
 from kukkiri.errors import InputError, KukkiriError, ReadError, ShapeError
 from kukkiri.images.image import Image
+from kukkiri.images.masks import Box
 from kukkiri.optics import psf
 from kukkiri.sharpness.blur import Blur
 from kukkiri.sharpness.calibrated import quadrature
@@ -54,9 +57,11 @@ class Told:
     def __init__(self, *blurs: Blur) -> None:
         self.left = list(blurs)
         self.masks: list[Any] = []
+        self.sizes: list[tuple[int, int]] = []
 
     def estimate(self, image: Image, *, mask: Any = None) -> Blur:
         self.masks.append(mask)
+        self.sizes.append((image.height, image.width))
         return self.left.pop(0)
 
 
@@ -120,6 +125,20 @@ class TestLearning:
         assert found.interval[0] == 0 and found.sigma == pytest.approx((3 * 0.35 + 0.4) / 4)
         assert "upper bound" in found.notes[0] and "≤" in repr(found)
 
+    def test_bounds_make_no_outliers_of_what_was_measured(self) -> None:
+        below = [blur_of(0.35, bound="below", interval=(0, 0.42)) for _ in range(6)]
+        found = calibrated(*below, blur_of(0.40), blur_of(0.36))
+        assert len(found.used) == 8 and found.bound == "below"
+        # Among the measured ones an outlier is still one.
+        odd = calibrated(*below[:2], *map(blur_of, USUAL), blur_of(2.5))
+        assert [p.left_out is None for p in odd.pictures] == [True] * 7 + [False]
+
+    def test_axes_of_bounds_do_not_count(self) -> None:
+        below = [blur_of(0.35, bound="below", interval=(0, 0.42), ratio=2.0) for _ in range(3)]
+        assert calibrated(*below).major == calibrated(*below).minor
+        found = calibrated(*below, blur_of(0.5, ratio=1.3, angle=math.pi / 2))
+        assert found.major / found.minor == pytest.approx(1.3) and found.angle == pytest.approx(math.pi / 2)
+
     def test_fewer_than_three_have_a_baseline_but_no_repeatability(self) -> None:
         found = of_sigmas(0.8, 0.9)
         assert found.sigma == pytest.approx(0.85) and found.repeatability is None
@@ -164,6 +183,14 @@ class TestLearning:
         assert found.photon_transfer is not None and found.photon_transfer.slope == pytest.approx(1e-3, rel=0.05)
         assert of_sigmas(*USUAL).photon_transfer is None
 
+    def test_noise_of_colour_pictures_is_that_of_a_channel(self) -> None:
+        """Luma of three channels of 1000 electrons each would have 0.447 of the variance: 2200 electrons."""
+        random = np.random.default_rng(0)
+        ramp = np.linspace(0.1, 0.8, 640)[:, None] * np.ones((160, 1, 3))
+        shots = [(ramp + np.sqrt(ramp / 1000) * random.normal(size=ramp.shape)).astype(np.float32) for _ in range(3)]
+        found = kk.calibrate(shots, estimator=Told(*map(blur_of, USUAL[:3])))
+        assert found.photon_transfer is not None and found.photon_transfer.slope == pytest.approx(1e-3, rel=0.05)
+
     def test_masks_reach_the_estimator(self) -> None:
         mask = np.zeros((48, 48), bool)
         mask[40:] = True
@@ -172,6 +199,22 @@ class TestLearning:
         assert all(torch.equal(m, torch.from_numpy(mask)) for m in told.masks)
         with pytest.raises(ShapeError, match="mask of 48×48"):
             kk.calibrate(pictures(1), mask=mask[:9], estimator=Told(blur_of()))
+
+    def test_several_masks_add_and_a_region_is_cut_out(self) -> None:
+        mask = np.zeros((48, 48), bool)
+        mask[40:] = True
+        told = Told(*map(blur_of, USUAL[:2]))
+        kk.calibrate(pictures(2), mask=(mask, mask.T.copy()), estimator=told)
+        assert all(torch.equal(m, torch.from_numpy(mask | mask.T)) for m in told.masks)
+        told = Told(*map(blur_of, USUAL[:2]))
+        kk.calibrate(pictures(2), mask=mask, roi=Box(30, 4, 18, 40), estimator=told)
+        assert all(torch.equal(m, torch.from_numpy(mask[30:48, 4:44])) for m in told.masks)
+        assert told.sizes == [(18, 40)] * 2
+        told = Told(*map(blur_of, USUAL[:1]))
+        kk.calibrate(pictures(1), mask=(), estimator=told)
+        assert told.masks == [None]
+        with pytest.raises(ShapeError, match="region inside 48×48"):
+            kk.calibrate(pictures(1), roi=Box(30, 4, 19, 40), estimator=Told(blur_of()))
 
 
 class TestPictures:
@@ -193,11 +236,36 @@ class TestPictures:
             ("no such folder", "expected a folder"),
             (7, "expected a folder, or several pictures"),
             (Image(torch.zeros(1, 8, 8)), "expected a folder, or several pictures"),
+            (np.zeros((48, 48)), r"got one array of shape \(48, 48\)"),
+            (np.zeros((48, 48, 3), np.uint8), r"got one array of shape \(48, 48, 3\)"),
+            (torch.zeros(3, 48, 48), "got one tensor of shape"),
         ],
     )
     def test_what_is_no_set_of_pictures(self, images: Any, said: str) -> None:
         with pytest.raises(InputError, match=said):
             kk.calibrate(images, estimator=Told())
+
+    def test_every_plane_of_a_stack_is_a_reference(self, tmp_path: Path) -> None:
+        planes = np.stack(pictures(3))
+        tifffile.imwrite(tmp_path / "stack.tif", planes, photometric="minisblack")
+        told = Told(*map(blur_of, USUAL[:4]))
+        found = kk.calibrate([tmp_path / "stack.tif", pictures(4)[3]], estimator=told)
+        assert [p.name for p in found.pictures] == [*(f"stack.tif [{i}]" for i in range(3)), "picture 4"]
+        alone = kk.calibrate(tmp_path / "stack.tif", estimator=Told(*map(blur_of, USUAL[:3])))
+        assert alone.pictures == found.pictures[:3] and alone.repeatability is not None
+        Pillow.fromarray(pictures(1)[0]).save(tmp_path / "one.png")
+        with pytest.raises(InputError, match="one picture tells nothing of repeatability"):
+            kk.calibrate(tmp_path / "one.png", estimator=Told())
+
+    def test_fields_by_folder(self, tmp_path: Path) -> None:
+        for i, picture in enumerate(pictures(4)):
+            (tmp_path / f"{i // 2}").mkdir(exist_ok=True)
+            Pillow.fromarray(picture).save(tmp_path / f"{i // 2}" / f"{i}.png")
+        tifffile.imwrite(tmp_path / "1" / "z.tif", np.stack(pictures(6)[4:]), photometric="minisblack")
+        found = kk.calibrate(tmp_path, fields="folder", estimator=Told(*map(blur_of, (*USUAL, 0.8))))
+        assert [p.field for p in found.pictures] == [1, 1, 2, 2, 2, 2]
+        with pytest.raises(InputError, match="files for fields='folder'"):
+            of_sigmas(*USUAL, fields="folder")
 
     def test_empty_folder_and_unreadable_picture(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="none in"):
@@ -334,6 +402,29 @@ class TestApplying:
         for k in range(1, 50):
             low, high = found.mtf_ratio_interval(k / 100)
             assert low <= found.mtf_ratio(k / 100) <= high
+
+    def test_contrast_is_uncertain_by_size_and_by_shape(self) -> None:
+        """By hand: 0.9 px beyond, between 0.8 and 1: a Gaussian leaves the most of it at the least, a motion nothing.
+
+        A straight motion of sigma s has its first zero at 1/(√24·s): at 0.2276 cycles a pixel for 0.9 px.
+        """
+        blur = replace(blur_of(1.2), family={"gaussian": 0.6, "disc": 0.09, "motion": 0.31})
+        found = replace(self.apply(blur), beyond=0.9, interval=(0.8, 1.0))
+        low, high = found.mtf_ratio_interval(0.2276)
+        assert high == pytest.approx(math.exp(-2 * (math.pi * 0.8 * 0.2276) ** 2)) and low < 0.01
+        sure = replace(found, blur=replace(blur, family={"gaussian": 0.95, "disc": 0.03, "motion": 0.02}))
+        assert sure.mtf_ratio_interval(0.2276)[0] == pytest.approx(math.exp(-2 * (math.pi * 0.2276) ** 2))
+        disc = replace(sure, shape="disc")
+        assert disc.mtf_ratio_interval(0.2276)[0] < sure.mtf_ratio_interval(0.2276)[0]
+
+    @pytest.mark.parametrize("high", [8.0, math.inf])
+    def test_contrast_interval_without_end_holds_what_lies_between(self, high: float) -> None:
+        """A disc of just 0.30492/f leaves nothing at f, larger ones up to 13.2 %: a ring of the Airy pattern."""
+        blur = replace(blur_of(3.0, family="disc"), family={"gaussian": 0.0, "disc": 1.0, "motion": 0.0})
+        found = replace(self.apply(blur), beyond=3.2, interval=(3.0492, high))
+        low, most = found.mtf_ratio_interval(0.1)
+        assert low < 0.003 and most == pytest.approx(0.1323, abs=0.0005)
+        assert found.mtf_ratio_interval(0) == (1, 1)
 
     def test_metres_and_frequencies_per_metre(self) -> None:
         found = self.apply(blur_of(1.0), pixel_size="2 um")
@@ -537,6 +628,25 @@ def test_command_prints_json(instrument: Path) -> None:
     printed, _ = run("calibrate", *files, "--json", "--no-auto-mask")
     row = json.loads(printed)
     assert row["pictures"] == 2 and row["repeatability"] is None and row["sigma_lo"] < row["sigma"] < row["sigma_hi"]
+
+
+def test_command_masks_by_file_and_by_itself_and_cuts(instrument: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    made = of_sigmas(*USUAL)
+
+    def calibrate(images: Iterator[Path], **options: Any) -> kk.Calibration:
+        given.update(options, files=list(images))
+        return made
+
+    monkeypatch.setattr("kukkiri.sharpness.calibration.calibrate", calibrate)
+    mask = instrument / "soft.png"
+    run("calibrate", instrument / "focus", "--mask", mask, "--roi", "10,20,30,40", "--fields", "folder")
+    assert given["mask"][0] == "auto" and given["mask"][1].path == mask and len(given["mask"]) == 2
+    assert given["roi"] == Box(20, 10, 40, 30) and given["fields"] == "folder" and len(given["files"]) == 4
+    run("calibrate", instrument / "focus", "--no-auto-mask")
+    assert given["mask"] == () and given["roi"] is None
+    before = mask.read_bytes()
+    assert "one of the inputs" in run("calibrate", mask, "-o", mask, "--overwrite")[1] and mask.read_bytes() == before
 
 
 def test_command_says_what_is_wrong_before_it_measures(instrument: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from kukkiri.images.masks import Box
 from kukkiri.images.reading import open_image
 from kukkiri.sharpness import blur_estimator
 from kukkiri.sharpness.blur import LARGEST, SMALLEST
+from kukkiri.sharpness.blur_channels import different_channels
 from kukkiri.sharpness.kukkiri_blur import KukkiriBlur
 
 
@@ -86,6 +87,48 @@ def test_a_walk_gives_the_value_of_the_whole(monkeypatch: pytest.MonkeyPatch) ->
     torch.testing.assert_close(walked.map, whole.map, rtol=1e-2, atol=0)
 
 
+def test_a_picture_that_is_mostly_white_is_not_saturated_for_being_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slide: overlapping tiles count no pixel twice."""
+    picture = torch.ones(1, 1, 384, 384)
+    picture[..., 128:256, 128:256] = soft("gravel", 128, 128)
+    monkeypatch.setattr(blur_estimator, "WHOLE", 1000)
+    monkeypatch.setattr(blur_estimator, "CORE", 128)
+    monkeypatch.setattr(blur_estimator, "MARGIN", 128)
+    assert kk.blur(picture).abstained is None
+    picture[..., 129:, :] = 1
+    assert str(kk.blur(picture).abstained).startswith("saturated")
+
+
+def test_dyes_are_told_apart_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three dyes in a large picture whose first corner is empty, as that of a slide is."""
+    picture = torch.cat([soft(name, 480, 480) for name in ("gravel", "brick", "grass")], 1)
+    picture[..., :128, :128] = 0
+    assert different_channels(picture[0]) and not different_channels(picture[0, :, :128, :128])
+    monkeypatch.setattr(blur_estimator, "WHOLE", 1000)
+    monkeypatch.setattr(blur_estimator, "CORE", 128)
+    walked = []
+    seen = blur_estimator.BlurEstimator.maps
+    monkeypatch.setattr(blur_estimator.BlurEstimator, "maps", lambda self, x: (walked.append(len(x)), seen(self, x))[1])
+    kk.blur(picture)
+    assert set(walked) == {3}
+
+
+def test_channels_of_noise_are_not_different_pictures() -> None:
+    source = torch.Generator().manual_seed(0)
+    noise = 0.05 + 0.01 * torch.randn(3, 256, 256, generator=source)
+    assert not different_channels(noise)
+    assert not different_channels(soft("gravel", 256, 256)[0] * torch.tensor([0.9, 0.5, 0.2])[:, None, None] + noise)
+
+
+def test_planes_of_a_file(tmp_path: Path) -> None:
+    import tifffile
+
+    planes = [(soft(sigma=s)[0, 0] * 65535).numpy().astype(np.uint16) for s in (1.5, 4.0)]
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack(planes), photometric="minisblack")
+    found = [blur_estimator.shared_estimator().estimate(tmp_path / "stack.tif", plane=k) for k in (0, 1)]
+    assert [b.sigma for b in found] == [kk.blur(plane).sigma for plane in planes]
+
+
 @pytest.mark.parametrize("style", ["jeol", "zeiss-white"])
 def test_an_info_bar_changes_nothing(style: str) -> None:
     made = sem_like.with_bar(sem_like.specimen("grains", 480, 640, noise=0.02, psf=1.5, seed=5), style)
@@ -151,11 +194,15 @@ def test_one_active_channel_equals_grey(metric: KukkiriBlur, active: int) -> Non
 
 def test_outside_the_range_is_a_bound(metric: KukkiriBlur) -> None:
     low, high = metric.spec.value_range
+    bounds = []
     for sigma in (0.0, 1.5, 4.0):
-        blur = kk.blur(soft(sigma=sigma) if sigma else photograph("gravel"))
+        blur = kk.blur(soft("brick", 448, 448, sigma) if sigma else photograph("brick"))
         assert SMALLEST <= blur.sigma <= LARGEST and low <= blur.sigma <= high
         assert blur.interval[0] <= blur.sigma <= blur.interval[1]
         assert (blur.bound == "below") == (blur.sigma == SMALLEST) == (blur.interval[0] == 0)
+        assert (blur.bound == "above") == (blur.sigma == LARGEST) == (blur.interval[1] == math.inf)
+        bounds.append(blur.bound)
+    assert bounds[1:] == [None, None]
 
 
 def test_each_of_a_batch_with_its_own_mask(metric: KukkiriBlur) -> None:

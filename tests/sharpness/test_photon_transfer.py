@@ -9,6 +9,7 @@ from contract import photograph
 from kukkiri.images.colour import luma
 from kukkiri.images.filtering import gaussian_blur
 from kukkiri.optics.noise import sensor_noise
+from kukkiri.sharpness import photon_transfer
 from kukkiri.sharpness.photon_transfer import CELL, fit_transfer, flat_cells
 
 
@@ -59,6 +60,19 @@ def test_clipped_and_masked_places_do_not_count() -> None:
     left_out = torch.zeros(320, 320, dtype=torch.bool)
     left_out[:, 160:] = True
     assert 0.98 * 200 < len(flat_cells(0.5 + noise, left_out)) <= 200
+
+
+def test_of_a_large_picture_every_so_many_cells_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 0.02, (323, 330))).float()
+    left_out = torch.zeros(323, 330, dtype=torch.bool)
+    left_out[40:60, 100:200] = True
+    monkeypatch.setattr(photon_transfer, "_FLAT", 100.0)  # no cell is lost to chance
+    every = flat_cells(0.5 + noise, left_out)
+    whole = len(every)
+    monkeypatch.setattr(photon_transfer, "_MOST", whole // 3 + 1)
+    few = flat_cells(0.5 + noise, left_out)
+    assert whole > 370 and len(few) <= whole // 3 + 1
+    np.testing.assert_array_equal(few, every[::3])
 
 
 def test_too_few_signals_give_no_curve() -> None:

@@ -6,13 +6,14 @@ from skimage import data
 
 from kukkiri.errors import InputError, WeightError
 from kukkiri.networks.blur_net import BlurMaps, BlurNet
+from kukkiri.networks.blur_picture import PictureEstimate
 from kukkiri.optics import psf
 from kukkiri.training.blur_kernels import KERNEL, MARGIN, KernelBank, convolved, moments_of
-from kukkiri.training.blur_pictures import make_batch
-from kukkiri.training.kukkiri_blur import KukkiriBlur, blur_loss, start_from, weighted_median
+from kukkiri.training.blur_pictures import log_size, make_batch
+from kukkiri.training.kukkiri_blur import KukkiriBlur, blur_loss, start_from
 from kukkiri.training.materials import draw_many
 from kukkiri.training.random_day import another_day
-from kukkiri.training.sharp_material import Material
+from kukkiri.training.sharp_material import LEAST_OWN, Material, own_blur
 from kukkiri.training.varied_blur import VARIED, graded, layered
 from kukkiri.weights import load_tensors
 
@@ -58,7 +59,7 @@ def test_kernels_keep_their_truth_when_turned(bank):
 
 
 def test_blurred_pictures_are_convolutions_without_a_border(material):
-    sharp = material.cut(32 + 2 * MARGIN, np.random.default_rng(1))
+    sharp, _ = material.cut(32 + 2 * MARGIN, np.random.default_rng(1))
     kernel = psf.disc(9.0)[0]
     (seen,) = convolved([sharp], [kernel], 32)
     margin = MARGIN - kernel.shape[-1] // 2
@@ -70,7 +71,8 @@ def test_blurred_pictures_are_convolutions_without_a_border(material):
 def test_moments_of_varied_blur_lie_between_those_of_its_kernels(vary, material, bank):
     random = np.random.default_rng(7)
     kernel, _ = bank.draw(random)
-    seen, moments = vary(material.cut(64 + 2 * MARGIN, random), kernel, material, bank, 64, random)
+    sharp, _ = material.cut(64 + 2 * MARGIN, random)
+    seen, moments = vary(sharp, torch.zeros(64, 64), kernel, material, bank, 64, random)
     assert seen.shape == (64, 64)
     assert moments.shape == (3, 64, 64)
     assert bool((moments[:2] >= 0).all())
@@ -79,7 +81,8 @@ def test_moments_of_varied_blur_lie_between_those_of_its_kernels(vary, material,
 
 def test_a_slope_reaches_from_its_lowest_to_its_highest_sigma(material, bank):
     random = np.random.default_rng(3)
-    _, moments = graded(material.cut(64 + 2 * MARGIN, random), psf.gaussian(1.0)[0], material, bank, 64, random)
+    sharp, _ = material.cut(64 + 2 * MARGIN, random)
+    _, moments = graded(sharp, torch.zeros(64, 64), psf.gaussian(1.0)[0], material, bank, 64, random)
     sigma = moments[0].sqrt()
     assert 0.4 <= sigma.min() < sigma.max() <= 20
     assert sigma.max() / sigma.min() > 1.1
@@ -88,7 +91,8 @@ def test_a_slope_reaches_from_its_lowest_to_its_highest_sigma(material, bank):
 def test_a_layer_has_the_blur_of_its_own_kernel(material, bank):
     random = np.random.default_rng(4)
     kernel = psf.gaussian(5.0)[0]
-    _, moments = layered(material.cut(64 + 2 * MARGIN, random), kernel, material, bank, 64, random)
+    sharp, _ = material.cut(64 + 2 * MARGIN, random)
+    _, moments = layered(sharp, torch.zeros(64, 64), kernel, material, bank, 64, random)
     front = moments_of([kernel])[0, 0]
     assert float(((moments[0] - front).abs() < 1e-3).float().mean()) > 0.02
 
@@ -101,23 +105,70 @@ def test_days_end_on_a_grid_and_some_are_empty():
     assert 0 < int((~known).sum()) < 30
 
 
-def test_loss_falls_towards_the_truth(material, bank):
-    batch = make_batch(material, bank, 4, 64, np.random.default_rng(11))
-    centres = torch.linspace(BlurNet.low, BlurNet.high, BlurNet.count)
-    truth = (0.5 * (batch.moments[:, 0] + batch.moments[:, 1]).clamp_min(1e-4).log2() - 0.5).clamp(-2, 4)
-    right = -0.5 * ((truth[:, None] - centres[:, None, None]) / 0.1).square()
-    wrong = -0.5 * ((truth[:, None] + 1 - centres[:, None, None]) / 0.1).square()
-    axes = torch.zeros(4, 2, 8, 8)
-    losses = [
-        blur_loss(BlurMaps(logits, axes, torch.zeros(4, 3, 8, 8), torch.empty(0)), batch, centres)[0]
-        for logits in (right, wrong)
-    ]
-    assert losses[0] < losses[1]
+def test_blur_that_a_photograph_has_by_itself_is_in_the_truth_of_its_places(bank):
+    picture = data.astronaut()[::2, ::2]
+    own = np.full(picture.shape[:2], 3.0, np.float16)
+    material = Material([picture], np.zeros((1, 256, 256), np.uint8), 0.0, [own])
+    batch = make_batch(material, bank, 16, 64, np.random.default_rng(5))
+    excess = batch.moments[:, :2] - batch.whole[:, :2, None, None]
+    even = (excess - 3).abs().amax((1, 2, 3)) < 1e-3
+    assert int(even.sum()) >= 6
+    # Only where it is small beside the kernel's does the kernel count for the whole.
+    small = batch.whole[:, :2].mean(1) > 30
+    assert bool((batch.uniform <= small).all())
 
 
-def test_weighted_median():
-    values, weights = torch.tensor([3.0, 1.0, 2.0]), torch.tensor([0.2, 0.2, 0.9])
-    assert weighted_median(values, weights) == 2
+@pytest.fixture(scope="module")
+def predicted(material, bank):
+    """A batch, and what a network would say that knows everything, or is an octave off."""
+    batch = make_batch(material, bank, 8, 64, np.random.default_rng(11))
+    centres = BlurNet.bins()
+    truth = log_size(batch.moments, centres)
+    xx, yy, xy = batch.moments.unbind(1)
+    middle = (xx + yy) / 2
+    widths = 0.5 * torch.stack([xx, middle + xy, yy, middle - xy], 1).clamp_min(1e-4).log2().clamp(-4, 8)
+    whole = log_size(batch.whole, centres)
+    axes = torch.stack([batch.whole[:, 0] - batch.whole[:, 1], 2 * batch.whole[:, 2]], 1)
+    axes = axes / batch.whole[:, :2].sum(1, keepdim=True).clamp_min(1e-2)
+
+    def parts(off=0.0, turned=False):
+        logits = -0.5 * ((truth[:, None] + off - centres[:, None, None]) / 0.1).square()
+        maps = BlurMaps(logits, widths + off, torch.full_like(widths, 3.0), torch.zeros(8, 3, 8, 8), torch.empty(0))
+        judged = PictureEstimate(torch.full((8,), off), -axes if turned else axes, torch.zeros(8, 3))
+        return blur_loss(maps, whole, judged, batch, centres)[1]
+
+    return parts
+
+
+@pytest.mark.parametrize("part", ["size", "whole", "widths"])
+def test_each_part_of_the_loss_falls_towards_the_truth(predicted, part):
+    right, wrong = predicted(), predicted(off=1.0)
+    assert float(right[part]) < 0.5 * float(wrong[part]) or float(right[part]) < float(wrong[part]) - 0.5
+
+
+def test_axes_turned_by_90_degrees_are_wrong(predicted):
+    assert float(predicted()["axes"]) < 1e-4 < float(predicted(turned=True)["axes"])
+
+
+def test_a_photograph_out_of_focus_is_told_from_a_sharp_one():
+    net = BlurNet()
+    start_from(net, load_tensors("kukkiri-blur"))
+    net.eval()
+    sharp = data.coffee()[::2, ::2]
+    grey = torch.from_numpy(sharp.copy()).movedim(2, 0)[None].float() / 255
+    soft = (psf.blur(grey, psf.disc(5.0))[0].clamp(0, 1) * 255).byte().movedim(0, 2).numpy()
+    told = own_blur(net, soft)
+    assert told.shape == sharp.shape[:2]
+    known = told[told > 0]
+    assert np.median(known) == pytest.approx(2.5**2, rel=0.6)
+    assert np.median(known) > LEAST_OWN
+    assert (told > 2).mean() > 5 * (own_blur(net, sharp) > 2).mean()
+
+
+@pytest.mark.parametrize("wrong", [{"batch": 5}, {"side": 72}, {"share_drawn": 2.0}, {"kernels": 0}])
+def test_options_out_of_range_are_refused(tmp_path, wrong):
+    with pytest.raises(InputError, match="even batch"):
+        KukkiriBlur([tmp_path], **wrong)
 
 
 def test_the_recipe_runs_and_asks_for_pictures(tmp_path):
@@ -130,7 +181,7 @@ def test_the_recipe_runs_and_asks_for_pictures(tmp_path):
     loss, parts = recipe.loss(model, next(recipe.batches(0, 0)))
     loss.backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in model.parameters())
-    assert set(parts) == {"size", "whole", "axes", "family"}
+    assert set(parts) == {"size", "whole", "widths", "axes", "family"}
     first, again = next(recipe.batches(0, 3)), next(recipe.batches(0, 3))
     assert torch.equal(first.image, again.image)
     figures = recipe.validate(model.eval())
@@ -144,6 +195,8 @@ def test_a_run_can_start_from_the_shipped_weights():
     assert torch.equal(model.head.weight, shipped["net.head.weight"].float())
     with pytest.raises(WeightError, match="missing|unexpected|shape"):
         start_from(model, {"net.nothing": torch.zeros(1)})
+    with pytest.raises(WeightError, match="missing"):
+        start_from(model, {"neck.bias": torch.zeros(96)})
 
 
 def test_new_inputs_of_a_layer_start_at_nothing():

@@ -12,11 +12,11 @@ from kukkiri.cli.blur_field import run_field
 from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress
 from kukkiri.cli.blur_series import places_from, run_series
-from kukkiri.cli.blur_targets import Targets, check_target, listed
+from kukkiri.cli.blur_targets import Targets, listed
 from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, print_json, show
 from kukkiri.errors import InputError
-from kukkiri.inspection.record import explain
+from kukkiri.inspection.record import printable
 
 
 def command(
@@ -85,13 +85,16 @@ def command(
         calibration=None if calibration is None else Calibration.load(calibration),
     )
     found = find_files(files, stdin=sys.stdin.buffer)
+    out = figure or map_out
+    read = [*found, *(file for file in (mask, calibration) if file is not None)]
+    targets = None if out is None else Targets(out, read)
     if series:
         ordered = found if as_given else sorted(found, key=natural_key)
-        failed = run_series(ordered, counting, places_from(positions, step), unit, figure, json)
+        failed = run_series(ordered, counting, places_from(positions, step), unit, targets, json)
     elif field is not None:
-        failed = run_field(found, counting, field, figure, json)
+        failed = run_field(found, counting, field, targets, json)
     else:
-        failed = _each(found, counting, map_out, json)
+        failed = _each(found, counting, targets, json)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -138,22 +141,22 @@ def _check(
         check_figure_path(figure)
 
 
-def _each(files: list[Path], counting: Counting, map_out: Path | None, json: bool) -> bool:
+def _each(files: list[Path], counting: Counting, targets: Targets | None, json: bool) -> bool:
     from kukkiri.cli.blur_tables import picture_tables
 
-    targets = None if map_out is None else Targets(map_out)
     rows: list[Picture] = []
     with progress("measuring", len(files)) as advance:
         for picture in pictures(files, counting):
             written, picture = _map(picture, targets, len(files) == 1)
             if json:
-                print_json(picture.to_row() | ({} if targets is None else {"map": written and str(written)}))
+                row = picture.to_row(calibrated=counting.calibration is not None)
+                print_json(row | ({} if targets is None else {"map": written and printable(written)}))
             rows.append(picture.without_pixels())
             advance(picture)
     if not json:
         show(*picture_tables(rows))
     failed = sum(row.error is not None for row in rows)
-    silent = sum(row.blur is not None and row.blur.abstained is not None for row in rows)
+    silent = sum(row.error is None and row.blur is not None and row.blur.abstained is not None for row in rows)
     said = "1 picture" if len(rows) == 1 else f"{len(rows)} pictures"
     typer.echo(f"{said}: {len(rows) - failed - silent} measured, {silent} without an answer, {failed} failed", err=True)
     if targets is not None:
@@ -165,20 +168,19 @@ def _map(picture: Picture, targets: Targets | None, alone: bool) -> tuple[Path |
     """Write the map of a picture; what goes wrong is said in its row."""
     if targets is None or picture.blur is None:
         return None, picture
-    from dataclasses import replace
-
     from kukkiri.images.reading import open_image
     from kukkiri.sharpness.blur_map_picture import write_map
 
-    target = targets.of(picture, alone=alone)
+    target: Path | None = None
     try:
-        check_target(target, picture.path)
+        target = targets.of(picture, alone=alone)
         if picture.image is not None:
             write_map(picture.image, picture.blur, target, box=picture.box)
         else:
             with open_image(picture.path) as source:
                 write_map(source, picture.blur, target, box=picture.box, plane=picture.plane)
     except Exception as error:
-        targets.used.discard(target)
-        return None, replace(picture, error=explain(error))
+        if target is not None:
+            targets.used.discard(target)
+        return None, picture.with_error(error)
     return target, picture

@@ -10,12 +10,12 @@ import typer
 
 from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress, say_errors
-from kukkiri.cli.blur_targets import Targets, check_target, listed
+from kukkiri.cli.blur_targets import Targets, listed
 from kukkiri.cli.output import print_json, show
 from kukkiri.inspection.record import explain
 
 
-def run_field(files: list[Path], counting: Counting, grid: str, figure: Path | None, json: bool) -> bool:
+def run_field(files: list[Path], counting: Counting, grid: str, targets: Targets | None, json: bool) -> bool:
     """Measure, print and draw; whether a picture could not be measured."""
     from kukkiri.cli.blur_tables import field_tables
     from kukkiri.inspection.record import printable
@@ -23,7 +23,6 @@ def run_field(files: list[Path], counting: Counting, grid: str, figure: Path | N
     from kukkiri.sharpness.figures import write_figure
 
     cells = parse_grid(grid)
-    targets = None if figure is None else Targets(figure)
     failed: list[Picture] = []
     for picture in pictures(files, counting, estimate=False):
         error = picture.error
@@ -36,9 +35,7 @@ def run_field(files: list[Path], counting: Counting, grid: str, figure: Path | N
                 with progress(picture.path.name, None) as advance:
                     found = field(image, cells, mask=left_out, on_cell=advance)
                 if targets is not None:
-                    target = targets.of(picture, alone=len(files) == 1)
-                    check_target(target, picture.path)
-                    write_figure(found.figure(), target)
+                    write_figure(found.figure(), targets.of(picture, alone=len(files) == 1))
                 if json:
                     print_json(row | {"error": None} | found.to_row())
                 else:
@@ -57,12 +54,11 @@ def run_field(files: list[Path], counting: Counting, grid: str, figure: Path | N
 
 def _cut(picture: Picture, counting: Counting) -> tuple[Any, Any]:
     """The region of a picture, and the mask within."""
-    image, left_out = picture.image, picture.left_out
-    if image is not None and counting.pixel_size is not None:
+    from kukkiri.sharpness.references import cut
+
+    image = picture.image
+    if image is None:
+        return None, picture.left_out
+    if counting.pixel_size is not None:
         image = replace(image, pixel_size=counting.pixel_size)
-    if counting.roi is None or image is None:
-        return image, left_out
-    rows, columns = counting.roi.slices
-    return replace(image, pixels=image.pixels[:, rows, columns].contiguous()), None if left_out is None else left_out[
-        rows, columns
-    ]
+    return cut(image, picture.left_out, counting.roi)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from kukkiri.sharpness.blur import Blur
     from kukkiri.sharpness.calibrated import Calibrated
     from kukkiri.sharpness.calibration import Calibration
-
-log = logging.getLogger("kukkiri")
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,27 @@ class Picture:
         return one_line(self.path) + (f" [{self.plane}]" if self.planes > 1 else "")
 
     def without_pixels(self) -> Picture:
-        """The same, light: there may be thousands."""
-        return replace(self, image=None, left_out=None)
+        """The same without pixels and maps: there may be thousands."""
+        from kukkiri.sharpness.estimating import without_maps
 
-    def to_row(self) -> dict[str, Any]:
-        """A flat JSON-ready dict: path, plane, error, then `Blur`'s, what was left out, and the calibration's."""
+        blur = None if self.blur is None else without_maps(self.blur)
+        calibrated = self.calibrated
+        if calibrated is not None:
+            calibrated = replace(calibrated, blur=without_maps(calibrated.blur))
+        return replace(self, image=None, left_out=None, blur=blur, calibrated=calibrated)
+
+    def with_error(self, error: Exception) -> Picture:
+        """The same, with one more thing that went wrong."""
+        return replace(self, error="; ".join(filter(None, (self.error, explain(error)))))
+
+    def to_row(self, *, calibrated: bool = False) -> dict[str, Any]:
+        """A flat JSON-ready dict: path, plane, error, then `Blur`'s, what was left out, and the calibration's.
+
+        Parameters
+        ----------
+        calibrated : bool
+            Whether there is a calibration: then its columns are there, None where it could not be applied.
+        """
         row: dict[str, Any] = {"path": printable(self.path), "plane": self.plane, "error": self.error}
         row |= (self.blur or no_blur("")).to_row()
         if self.blur is None:
@@ -99,6 +112,8 @@ class Picture:
         row["masked"] = self.masked
         if self.calibrated is not None:
             row |= self.calibrated.to_row()
+        elif calibrated:
+            row |= _no_calibrated()
         return row
 
 
@@ -157,8 +172,13 @@ def _plane(source: ImageFile, plane: int, counting: Counting, estimate: bool) ->
     pixel = counting.pixel_size or header.pixel_size
     if pixel is not None and math.isfinite(blur.sigma):
         blur = replace(blur, sigma_m=blur.sigma * pixel)
-    calibrated = counting.calibration.apply(blur, pixel_size=pixel) if counting.calibration else None
-    return replace(found, blur=blur, calibrated=calibrated)
+    found = replace(found, blur=blur)
+    if counting.calibration is None:
+        return found
+    try:
+        return replace(found, calibrated=counting.calibration.apply(blur, pixel_size=pixel))
+    except Exception as error:  # of another magnification, say: the blur is known all the same
+        return found.with_error(error)
 
 
 def _what_counts(image: Image, counting: Counting) -> tuple[Box, Any, Any, str]:
@@ -178,6 +198,15 @@ def _what_counts(image: Image, counting: Counting) -> tuple[Box, Any, Any, str]:
     box = counting.roi.checked_inside(*size) if counting.roi else Box(0, 0, *size)
     inner, within = free_part(box, None if left_out is None else left_out[box.slices])
     return inner, within, left_out, masked
+
+
+def _no_calibrated() -> dict[str, Any]:
+    """What stands in a row for a blur that could not be compared with the instrument's."""
+    from kukkiri.sharpness.calibrated import Calibrated
+
+    nan = math.nan
+    empty = Calibrated(no_blur(""), nan, (nan, nan), None, None, False, nan, None, "gaussian")
+    return dict.fromkeys(empty.to_row())
 
 
 def no_blur(reason: str) -> Blur:

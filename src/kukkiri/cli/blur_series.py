@@ -9,6 +9,7 @@ import typer
 
 from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress, say_errors
+from kukkiri.cli.blur_targets import Targets
 from kukkiri.cli.output import print_json, show
 from kukkiri.errors import InputError, one_line
 
@@ -18,7 +19,7 @@ def run_series(
     counting: Counting,
     places: Callable[[int], list[float]] | None,
     unit: str | None,
-    figure: Path | None,
+    targets: Targets | None,
     json: bool,
 ) -> bool:
     """Measure, print and draw; whether a frame could not be read."""
@@ -27,13 +28,14 @@ def run_series(
     from kukkiri.sharpness.figures import write_figure
     from kukkiri.sharpness.focus_series import series_of
 
+    figure = None if targets is None else targets.checked(targets.out)
+    where = None if places is None else places(sum(map(_planes, files)))
     frames: list[Picture] = []
     with progress("measuring", len(files)) as advance:
         for picture in pictures(files, counting):
             frames.append(picture.without_pixels())
             advance(picture)
     say_errors(frames)
-    where = None if places is None else places(len(frames))
     # A frame that cannot be read is no frame; the others keep their numbers and positions.
     read = [(number, frame, frame.blur) for number, frame in enumerate(frames) if frame.blur is not None]
     if not read:
@@ -43,18 +45,28 @@ def run_series(
         [blur for _, _, blur in read],
         [float(number) if where is None else where[number] for number, _, _ in read],
         unit=unit or ("frame" if where is None else None),
-        names=[f.path.name if f.planes == 1 else f"{f.path.name} [{f.plane}]" for _, f, _ in read],
+        names=[printable(f.path.name) + (f" [{f.plane}]" if f.planes > 1 else "") for _, f, _ in read],
     )
     if figure is not None:
         write_figure(found.figure(), figure)
     if json:
         failed = [{"path": printable(f.path), "plane": f.plane, "error": f.error} for f in frames if f.error]
-        print_json(found.to_row() | {"folder": folder, "failed": failed})
+        print_json(found.to_row() | {"folder": printable(folder), "failed": failed})
     else:
-        show(*([f"in {folder}"] if folder else []), *series_tables(found))
+        show(*([f"in {one_line(folder)}"] if folder else []), *series_tables(found))
     if figure is not None:
-        typer.echo(f"figure: {figure}", err=True)
+        typer.echo(f"figure: {one_line(figure)}", err=True)
     return any(f.error for f in frames)
+
+
+def _planes(file: Path) -> int:
+    """How many frames a file will give; one that cannot be read gives one, which says so."""
+    from kukkiri.sharpness.frames import count_planes
+
+    try:
+        return count_planes(file)
+    except Exception:
+        return 1
 
 
 def places_from(text: str | None, step: float | None) -> Callable[[int], list[float]] | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.cli.output import number, table
-from kukkiri.sharpness.blur import SMALLEST
+from kukkiri.errors import one_line
+from kukkiri.sharpness.blur import CLEAR_FAMILY, CLEAR_RATIO, SMALLEST, UNLIKE
 
 if TYPE_CHECKING:
     from kukkiri.cli.blur_files import Picture
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from kukkiri.sharpness.field import Field, FieldCell
     from kukkiri.sharpness.focus_series import FocusSeries
 
-# A family of this probability is named.
-CLEAR_FAMILY = 0.7
-# Above this, a picture is unlike anything that the estimator was trained on.
-UNLIKE = 0.5
 SIGNS = {None: "", "below": "< ", "above": "> "}
 
 
@@ -41,7 +38,7 @@ def picture_tables(pictures: Sequence[Picture]) -> list[Any]:
         cells[-1] = number(_round(blur.noise)) if blur is not None else ""
         rows.append((*cells, _remarks(picture)))
     right = ["sigma, px", "sigma", "beyond, px", "sharpest", "noise"]
-    return [*([f"in {folder}"] if folder else []), table(columns, rows, right=right)]
+    return [*([f"in {one_line(folder)}"] if folder else []), table(columns, rows, right=right)]
 
 
 def shared_folder(paths: Sequence[Path]) -> str:
@@ -56,7 +53,7 @@ def shared_folder(paths: Sequence[Path]) -> str:
 
 def shape(blur: Blur) -> str:
     """Axes if they clearly differ, and the family if it is clear: '1.8 × 1.2 at 34°, motion'."""
-    from kukkiri.sharpness.estimating import CLEAR_RATIO, ratio_of
+    from kukkiri.sharpness.estimating import ratio_of
 
     if blur.bound is not None:
         return ""
@@ -85,7 +82,7 @@ def series_tables(series: FocusSeries) -> list[Any]:
         sigma = SIGNS[series.bounds[i]] + number(_round(series.sigma[i]))
         mark = "← best" if i == series.best else "← another minimum" if i in series.minima else ""
         remark = series.abstained[i] or mark
-        rows.append((number(series.positions[i]), series.names[i], sigma, _range(lo, hi), remark))
+        rows.append((number(series.positions[i]), one_line(series.names[i]), sigma, _range(lo, hi), remark))
     position = "frame" if series.unit == "frame" else f"position, {series.unit}" if series.unit else "position"
     return [
         table([position, "file", "sigma, px", "90 %", ""], rows, right=[position, "sigma, px"]),
@@ -114,8 +111,6 @@ def field_tables(field: Field) -> list[Any]:
 
 
 def _cell(cell: FieldCell) -> str:
-    from kukkiri.sharpness.estimating import CLEAR_RATIO
-
     if not math.isfinite(cell.sigma):
         return "–"
     text = SIGNS[cell.bound] + f"{cell.sigma:.2f}"
@@ -126,7 +121,7 @@ def _cell(cell: FieldCell) -> str:
 
 def _short(picture: Picture, folder: str) -> str:
     name = os.path.relpath(picture.path, folder) if folder else str(picture.path)
-    return name + (f" [{picture.plane}]" if picture.planes > 1 else "")
+    return one_line(name) + (f" [{picture.plane}]" if picture.planes > 1 else "")
 
 
 def _sigma(blur: Blur | None) -> str:

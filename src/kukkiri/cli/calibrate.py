@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from kukkiri.cli.options import AutoMask, Mask
+from kukkiri.cli.blur_tables import length
+from kukkiri.cli.blur_targets import Targets
+from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import number, print_json, show, table
 from kukkiri.errors import InputError, one_line
 from kukkiri.replacing import replacing
@@ -38,12 +40,15 @@ def command(
         Literal["different", "same", "folder"],
         typer.Option("--fields", help="Fields of view: all different, all the same, or the same within each folder."),
     ] = "different",
+    roi: Roi = None,
     mask: Mask = None,
     auto_mask: AutoMask = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object.")] = False,
 ) -> None:
     """Learn an instrument's own blur, noise and repeatability from its pictures in focus."""
+    from kukkiri.images.reading import load
+    from kukkiri.inspection.settings import parse_roi
     from kukkiri.inspection.sources import find_files
     from kukkiri.sharpness.calibration import calibrate
 
@@ -55,11 +60,14 @@ def command(
         with replacing(out, keep=False) as trial:  # better now than after minutes of measuring
             trial.touch()
     files = find_files(pictures, stdin=sys.stdin.buffer)
+    if out is not None:
+        Targets(out, [*files, *([mask] if mask else [])]).checked(out)
     found = calibrate(
         _with_progress(files),
         pixel_size=pixel_size,
-        mask=mask or ("auto" if auto_mask else None),
-        fields=[file.parent for file in files] if fields == "folder" else fields,
+        mask=(*(["auto"] if auto_mask else []), *([load(mask)] if mask else [])),
+        roi=parse_roi(roi) if roi else None,
+        fields=fields,
     )
     if out is not None:
         found.save(out)
@@ -70,7 +78,7 @@ def command(
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if out is not None:
-        typer.echo(f"written to {out}", err=True)
+        typer.echo(f"written to {one_line(out)}", err=True)
 
 
 def _with_progress(files: list[Path]) -> Iterator[Path]:
@@ -85,7 +93,7 @@ def _tables(found: Calibration) -> list[Any]:
     sign = "≤ " if found.bound else ""
 
     def metric(pixels: float | None) -> str:
-        return "" if pixels is None or found.pixel_size is None else _length(pixels * found.pixel_size)
+        return "" if pixels is None or found.pixel_size is None else length(pixels * found.pixel_size)
 
     ratio = found.major / found.minor
     way = "nearly round" if ratio < NEARLY_ROUND else f"{ratio:.2f} : 1, major at {math.degrees(found.angle):.0f}°"
@@ -110,7 +118,7 @@ def _tables(found: Calibration) -> list[Any]:
                 f"signals {transfer.low:.2f} … {transfer.high:.2f}",
             )
         )
-    rows.append(("pixel", "not known" if found.pixel_size is None else _length(found.pixel_size), ""))
+    rows.append(("pixel", "not known" if found.pixel_size is None else length(found.pixel_size), ""))
     rows.append(("pictures", f"{len(found.used)} of {len(found.pictures)}", ""))
     pictures = [
         (p.name, number(p.sigma), "" if p.interval is None else f"{number(p.interval[0])} … {_end(p.interval[1])}",
@@ -121,12 +129,6 @@ def _tables(found: Calibration) -> list[Any]:
         table(["picture", "sigma, px", "90 %", "noise", "left out because"], pictures, right=["sigma, px", "noise"]),
         table(["instrument", "", ""], rows),
     ]
-
-
-def _length(metres: float) -> str:
-    units = (("m", 1.0), ("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9), ("pm", 0.0))
-    unit, size = next((name, at or 1e-12) for name, at in units if metres >= at)
-    return f"{number(metres / size)} {unit}"
 
 
 def _end(value: float | None) -> str:

@@ -16,11 +16,12 @@ from kukkiri.evaluation.statistics import median
 from kukkiri.evaluation.trials import Row
 from kukkiri.metrics.score import json_number
 from kukkiri.optics import psf
+from kukkiri.sharpness.blur import CLEAR_RATIO
 
 RATIOS = (1.3, 3.0)
 SIGMAS = (1.0, 4.0)
 # Above this a round PSF was taken for an astigmatic one.
-FALSE_RATIO = 1.2
+FALSE_RATIO = CLEAR_RATIO
 # Kernels of each family a picture.
 DRAWS = 3
 ELLIPTICAL: Mapping[str, tuple[Callable[[float, float, float], Tensor], float]] = MappingProxyType(
@@ -47,7 +48,8 @@ def measure(
     -------
     dict
         Metric → rows: psf, sigma, ratio, angle (true: of the kernel that was applied), found_sigma, found_ratio,
-        found_angle (None if silent).
+        found_angle (None if silent, ratio and angle also where sigma is only a bound), bound ('below', 'above' or
+        None).
     """
     rows: dict[str, list[Row]] = {key: [] for key in metrics}
     prepared = protocol.prepared(image)
@@ -60,9 +62,10 @@ def measure(
             seen = on_grid(protocol.blurred(prepared, kernel), 8)
             for key, metric in metrics.items():
                 found = read(metric, centre(seen, protocol.slow_size) if key in protocol.slow else seen)
-                ratio = found.major / found.minor if found.minor > 0 else math.nan
-                axes = {"found_sigma": found.value, "found_ratio": ratio, "found_angle": found.angle}
-                rows[key].append(truth | {k: json_number(v) for k, v in axes.items()})
+                known = found.bound is None and found.minor > 0
+                ratio, turn = (found.major / found.minor, found.angle) if known else (math.nan, math.nan)
+                axes = {"found_sigma": found.value, "found_ratio": ratio, "found_angle": turn}
+                rows[key].append(truth | {k: json_number(v) for k, v in axes.items()} | {"bound": found.bound})
     return rows
 
 
@@ -92,14 +95,16 @@ def summarised(rows: Sequence[Row]) -> dict[str, Row]:
     Returns
     -------
     dict
-        Family → trials, silent (share); of elliptical ones ratio_error (median of |found/true − 1|) and angle_error
+        Family → trials, silent (share without axes), censored (share that has none since sigma is only a bound); of
+        elliptical ones ratio_error (median of |found/true − 1|) and angle_error
         (median, degrees); of round ones false_ratio (share above 1.2) and median_ratio.
     """
     found: dict[str, Row] = {}
     for family in dict.fromkeys(row["psf"] for row in rows):
         its = [row for row in rows if row["psf"] == family]
         seen = [row for row in its if row["found_ratio"] is not None]
-        figures: Row = {"trials": len(its), "silent": 1 - len(seen) / len(its)}
+        censored = sum(row.get("bound") is not None for row in its) / len(its)
+        figures: Row = {"trials": len(its), "silent": 1 - len(seen) / len(its), "censored": censored}
         if family in ELLIPTICAL:
             ratios = [abs(row["found_ratio"] / row["ratio"] - 1) for row in seen]
             angles = [angle_between(row["found_angle"], row["angle"]) for row in seen if row["found_angle"] is not None]

@@ -100,6 +100,11 @@ class Reading:
     seconds: float = math.nan
     size: tuple[int, int] = (0, 0)
 
+    @property
+    def estimate(self) -> float:
+        """The score or sigma itself; NaN if silent, or where it is only a bound."""
+        return self.value if self.bound is None else math.nan
+
     def to_row(self) -> dict[str, Any]:
         """A JSON-ready dict, without what is NaN or None."""
         row = {key: json_number(value) for key, value in asdict(self).items()} | {"size": list(self.size)}

@@ -5,7 +5,6 @@ Nobody knows the blur of a picture of cells; but blurring it further by s must r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
@@ -60,9 +59,8 @@ def measure(
                 added = float(sigma_of(kernel))
                 after = read(metric, on_grid(centre(blur(image, kernel), size), 8))
                 # A bound is no estimate that variances could be taken of.
-                value = math.nan if after.bound else after.value
-                deviation = (value**2 - base**2) / added**2 - 1
-                row |= {"added": added, "value": json_number(value), "deviation": json_number(deviation)}
+                deviation = (after.estimate**2 - base**2) / added**2 - 1
+                row |= {"added": added, "value": json_number(after.estimate), "deviation": json_number(deviation)}
     return rows
 
 

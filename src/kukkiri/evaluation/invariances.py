@@ -110,7 +110,8 @@ def measure(
     -------
     dict
         Metric → rows: psf, transform, sigma (true), base, value and expected (measured before, after, and what the
-        first lets one expect), silent ones None.
+        first lets one expect; None where the metric was silent or gave a bound only), base_bound and bound ('below' or
+        'above' where before, after was only a bound).
     """
     rows: dict[str, list[Row]] = {key: [] for key in metrics}
     prepared = protocol.prepared(image)
@@ -126,7 +127,8 @@ def measure(
             truth = float(sigma_of(kernel))
             for key, metric in metrics.items():
                 seen = centre(before, protocol.slow_size) if key in protocol.slow else before
-                base = read(metric, seen).value
+                first = read(metric, seen)
+                base = first.estimate
                 for transform in transforms:
                     expected = base
                     if transform in SAME:
@@ -135,8 +137,9 @@ def measure(
                         function, scale = RESIZED[transform]
                         after = on_grid(function(seen), 16)
                         expected = resized_sigma(base, scale, kernel_variance(transform))
-                    numbers = {"sigma": truth, "base": base, "value": read(metric, after).value, "expected": expected}
-                    row = {"psf": family, "transform": transform}
+                    then = read(metric, after)
+                    numbers = {"sigma": truth, "base": base, "value": then.estimate, "expected": expected}
+                    row = {"psf": family, "transform": transform, "base_bound": first.bound, "bound": then.bound}
                     rows[key].append(row | {k: json_number(v) for k, v in numbers.items()})
     return rows
 
@@ -152,19 +155,26 @@ def summarised(rows: Sequence[Row]) -> dict[str, Row]:
     Returns
     -------
     dict
-        Transform → pictures (that had a value before), change (median of |value/expected − 1|), bias (median of
-        value/expected − 1), silent (share that had none after).
+        Transform → pictures (with an answer before), change (median of |value/expected − 1|), bias (median of
+        value/expected − 1), silent (share that had no answer after), censored (share that had one both times, but
+        only a bound before or after: two equal bounds do not show that sigma did not change).
     """
     found: dict[str, Row] = {}
     for transform in TRANSFORMS:
-        its = [row for row in rows if row["transform"] == transform and row["base"] is not None]
+        its = [row for row in rows if row["transform"] == transform and _answered(row, "base", "base_bound")]
         if not its:
             continue
+        after = [row for row in its if _answered(row, "value", "bound")]
         ratios = [row["value"] / row["expected"] - 1 for row in its if row["value"] is not None and row["expected"]]
         found[transform] = {
             "pictures": len(its),
             "change": json_number(median([abs(r) for r in ratios])),
             "bias": json_number(median(ratios)),
-            "silent": sum(row["value"] is None for row in its) / len(its),
+            "silent": 1 - len(after) / len(its),
+            "censored": sum(bool(row.get("base_bound") or row.get("bound")) for row in after) / len(its),
         }
     return found
+
+
+def _answered(row: Row, value: str, bound: str) -> bool:
+    return row[value] is not None or row.get(bound) is not None

@@ -17,6 +17,7 @@ from kukkiri.evaluation.journal import Journal, key_of
 from kukkiri.evaluation.pictures import Picture
 from kukkiri.evaluation.protocol import RobustnessProtocol
 from kukkiri.evaluation.trials import Row
+from kukkiri.inspection.record import explain
 from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.metrics.build import metric
 from kukkiri.metrics.spec import MetricSpec
@@ -53,7 +54,7 @@ class Done:
     rows : dict
         Metric → rows, JSON-ready.
     error : str or None
-        Why the picture could not be measured.
+        Why the picture could not be measured, by one metric at least.
     sha256 : str
         Of the picture; '' if it cannot be read.
     """
@@ -78,13 +79,22 @@ class Worker:
         self.metrics, self.protocol = dict(metrics), protocol
 
     def __call__(self, job: Job) -> Done:
-        """Measure one picture; one that cannot be read gives an error, not an exception."""
+        """Measure one picture; whatever goes wrong with it gives an error, not an exception.
+
+        A picture that one metric fails on is measured by the others, each by itself.
+        """
         measure = import_module(SECTIONS[job.section]).measure
         try:
             chosen = {name: self._metric(name) for name in job.metrics}
             return Done(job, measure(job.picture.load(), job.picture.name, chosen, self.protocol))
         except KukkiriError as error:
             return Done(job, {}, str(error))
+        except Exception as error:
+            if len(job.metrics) == 1:
+                return Done(job, {}, f"{job.metrics[0]}: {explain(error)}")
+        alone = [self(Job(job.section, job.picture, (name,))) for name in job.metrics]
+        rows = {name: its for done in alone for name, its in done.rows.items()}
+        return Done(job, rows, "; ".join(done.error for done in alone if done.error) or None)
 
     def _metric(self, name: str) -> Scorer:
         found = self.metrics[name]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kukkiri.errors import ShapeError
+from kukkiri.errors import InputError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,29 @@ def as_mask(mask: Any, size: tuple[int, int] | torch.Size, device: torch.device 
     Parameters
     ----------
     mask : path, array or tensor
-        True, or brighter than half in a picture, where pixels must not count.
+        True where pixels must not count; of a picture where it is brighter than half, or 1 where it holds the integers
+        0 and 1 only. One mask may be (H, W) or (1, H, W).
     size : (H, W)
+    device : torch.device or str
+
+    Returns
+    -------
+    Tensor of bool, (H, W); of a Boolean (N, H, W) with N above 1 the same
 
     Raises
     ------
     ShapeError
         If it is not of the picture's size.
+    InputError
+        If a picture is neither black as a whole nor anywhere brighter than half: that cannot be meant.
+    ReadError, SizeError
+        If a file cannot be read.
     """
+    if isinstance(mask, (np.ndarray, Tensor)) and tuple(mask.shape) == (1, *size):
+        mask = mask[0]
     if isinstance(mask, np.ndarray) and mask.dtype == bool:
         mask = torch.from_numpy(np.ascontiguousarray(mask))
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
-        from kukkiri.images.image import as_image
-
-        mask = as_image(mask).pixels.mean(0) > 0.5
-    picture: Tensor = mask
+    picture = mask if isinstance(mask, Tensor) and mask.dtype == torch.bool else _of_picture(mask)
     if picture.ndim not in (2, 3) or tuple(picture.shape[-2:]) != tuple(size):
         raise ShapeError(
             expected=f"a mask of {size[1]}×{size[0]} pixels",
@@ -73,8 +81,37 @@ def as_mask(mask: Any, size: tuple[int, int] | torch.Size, device: torch.device 
     return picture.to(device)
 
 
+def _of_picture(mask: Any) -> Tensor:
+    """Where a picture, be it a file or an array of numbers, is white; (H, W)."""
+    from kukkiri.images.image import as_image
+
+    numbers = mask.cpu().numpy() if isinstance(mask, Tensor) else mask
+    if isinstance(numbers, np.ndarray) and numbers.dtype.kind in "iu" and bool(((numbers == 0) | (numbers == 1)).all()):
+        mask = numbers == 1 if numbers is mask else torch.from_numpy(numbers == 1)
+    image = as_image(mask)
+    grey = image.pixels.mean(0)
+    white, brightest = grey > 0.5, float(image.pixels.max())
+    if brightest == 0 or bool(white.any()):
+        return white
+    # In the full range of its integers, 1 is next to nothing.
+    if brightest * (2**image.bit_depth - 1) < 1.5:
+        return grey > 0
+    raise InputError(
+        expected="a mask that is white, 1 or True where pixels must not count",
+        got=f"nothing brighter than {float(grey.max()):.3g} of white",
+        fix="save it in black and white, or give array != 0",
+    )
+
+
 def bounding_box(free: Tensor) -> Box:
-    """The smallest rectangle around all True pixels of (H, W); empty if there is none."""
+    """The smallest rectangle around all True pixels of (H, W); empty if there is none.
+
+    Raises
+    ------
+    ShapeError
+        If there are several masks: each may leave another rectangle.
+    """
+    _check_single(free)
     rows, columns = free.any(1).nonzero().flatten(), free.any(0).nonzero().flatten()
     if len(rows) == 0:
         return Box(0, 0, 0, 0)
@@ -83,7 +120,14 @@ def bounding_box(free: Tensor) -> Box:
 
 
 def largest_free_box(left_out: Tensor) -> Box:
-    """The largest rectangle of (H, W) without a masked pixel; the classic stack over a histogram of free heights."""
+    """The largest rectangle of (H, W) without a masked pixel; the classic stack over a histogram of free heights.
+
+    Raises
+    ------
+    ShapeError
+        If there are several masks.
+    """
+    _check_single(left_out)
     mask = left_out.cpu().numpy()
     height, width = mask.shape
     best, best_area = Box(0, 0, 0, 0), 0
@@ -109,3 +153,12 @@ def largest_free_box(left_out: Tensor) -> Box:
             if tall:
                 stack.append((start, tall))
     return best
+
+
+def _check_single(mask: Tensor) -> None:
+    if mask.ndim != 2:
+        raise ShapeError(
+            expected="one mask (H, W) for one picture",
+            got=f"{tuple(mask.shape)}",
+            fix="give one of them, or mask.any(0)",
+        )

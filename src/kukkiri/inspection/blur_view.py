@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kukkiri.sharpness.blur import LARGEST, SMALLEST
+from kukkiri.sharpness.blur import CLEAR_FAMILY, CLEAR_RATIO, LARGEST, SMALLEST, UNLIKE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from kukkiri.images.masks import Box
     from kukkiri.metrics.estimating import BlurEstimate
 
-# Above this an estimate is to be doubted.
-DOUBTFUL = 0.5
 # Of an encoded map: with base64's third on top, and the figures, 2 kB in a report.
 MAP_BYTES = 1280
 # A map is never finer than this; first sides to try, cells.
@@ -35,9 +33,10 @@ class BlurView:
     Parameters
     ----------
     figures : mapping
-        JSON-ready: sharpest, major, minor (pixels), angle (radians), family, bound, unlike (0 to 1), abstained, limits
-        (pixels: what can be measured); and with a map its place as shares of the picture (left, top, width, height)
-        and the ends of its colours, pixels.
+        JSON-ready: sharpest, major, minor (pixels), angle (radians), round (whether the axes do not clearly differ),
+        family (probabilities), kind (the family if it is clear, else None), bound, doubtful (whether it is unlike what
+        was trained on), abstained, limits (pixels: what can be measured); and with a map its place as shares of the
+        picture (left, top, width, height) and the ends of its colours, pixels.
     map : bytes or None
         A WebP file, lossless: red holds log2 sigma, green the evidence, see `encoded_map`.
     """
@@ -61,7 +60,7 @@ def note_of(blur: BlurEstimate) -> str:
     parts = [
         f"abstained: {blur.abstained}" if blur.abstained else "",
         f"bound: {blur.bound}" if blur.bound else "",
-        "unlike training" if blur.unlike_training > DOUBTFUL else "",
+        "unlike training" if blur.unlike_training > UNLIKE else "",
     ]
     return "; ".join(part for part in parts if part)
 
@@ -81,14 +80,17 @@ def view_of(blur: BlurEstimate, region: Box, picture: tuple[int, int]) -> BlurVi
     -------
     BlurView
     """
+    family = max(blur.family, key=lambda name: blur.family[name])
     figures: dict[str, Any] = {
         "sharpest": _rounded(blur.sharpest),
         "major": _rounded(blur.major),
         "minor": _rounded(blur.minor),
         "angle": _rounded(blur.angle),
+        "round": blur.major < CLEAR_RATIO * blur.minor,
         "family": {name: _rounded(share) for name, share in blur.family.items()},
+        "kind": family if blur.family[family] >= CLEAR_FAMILY else None,
         "bound": blur.bound,
-        "unlike": _rounded(blur.unlike_training),
+        "doubtful": blur.unlike_training > UNLIKE,
         "abstained": blur.abstained,
         "limits": [SMALLEST, LARGEST],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -28,8 +27,6 @@ from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
 from kukkiri.metrics.estimating import BlurEstimate, EstimatesBlur
-
-log = logging.getLogger("kukkiri")
 
 # Small pictures of one size are measured together up to this many pixels: enough to make Python's own time small,
 # little enough for the working set to stay in the cache. Larger ones are measured one by one, which is faster for them.

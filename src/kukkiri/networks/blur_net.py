@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kukkiri.images.filtering import pad
+from kukkiri.networks.blur_picture import DIRECTIONS, PictureEstimate, PictureHead, evidence_of, weight_of
+from kukkiri.networks.blur_spectrum import Spectrum
 
 # Whose probabilities the network gives.
 FAMILIES = ("gaussian", "disc", "motion")
@@ -33,8 +35,10 @@ class BlurMaps(NamedTuple):
     ----------
     logits : Tensor, (N, K, h, w)
         Of the distribution over log2 sigma, whose K bins are `BlurNet.centres`.
-    anisotropy : Tensor, (N, 2, h, w)
-        (xx − yy, 2·xy) / (xx + yy) of the PSF's covariance: within the unit disc, 0 for a round PSF.
+    widths : Tensor, (N, 4, h, w)
+        log2 of the PSF's standard deviation, px, in the four `DIRECTIONS`.
+    certainty : Tensor, (N, 4, h, w)
+        log of the inverse variance of these, per square octave.
     family : Tensor, (N, 3, h, w)
         Logits of Gaussian, disc, motion.
     features : Tensor, (N, F, h, w)
@@ -42,7 +46,8 @@ class BlurMaps(NamedTuple):
     """
 
     logits: Tensor
-    anisotropy: Tensor
+    widths: Tensor
+    certainty: Tensor
     family: Tensor
     features: Tensor
 
@@ -69,8 +74,6 @@ class BlurNet(nn.Module):
 
     Parameters
     ----------
-    levels : int
-        Of the pyramid, each half the one before.
     stem, width : int
         Channels of the trunk's first convolution and of its blocks.
     blocks : int
@@ -81,6 +84,8 @@ class BlurNet(nn.Module):
         Of each fused level.
     """
 
+    # Of the pyramid, each half the one before.
+    levels = 4
     stride = 8
     # log2 sigma from 0.25 to 16 px in steps of an eighth of an octave.
     low, high, count = -2.0, 4.0, 49
@@ -89,7 +94,6 @@ class BlurNet(nn.Module):
 
     def __init__(
         self,
-        levels: int = 4,
         stem: int = 24,
         width: int = 48,
         blocks: int = 3,
@@ -97,7 +101,6 @@ class BlurNet(nn.Module):
         fused_blocks: int = 2,
     ) -> None:
         super().__init__()
-        self.levels = levels
         self.register_buffer("centres", self.bins(), persistent=False)
         self.stem = nn.Sequential(
             nn.Conv2d(1, stem, 5, 2, 2),
@@ -110,11 +113,13 @@ class BlurNet(nn.Module):
         self.from_finest = nn.Conv2d(width, fine, 2, 2)
         self.entries = nn.ModuleList(nn.Conv2d(width, c, 1) for c in fused)
         self.descents = nn.ModuleList([nn.Conv2d(middle, fine, 1), nn.Conv2d(coarse, middle, 1)])
-        cues = levels - 1 + 2 * levels
+        cues = self.levels - 1 + 2 * self.levels
         self.cues = nn.ModuleList(nn.Conv2d(cues, c, 1) for c in fused)
         self.fusions = nn.ModuleList(nn.Sequential(*(Block(c) for _ in range(fused_blocks))) for c in fused)
         self.neck = nn.Conv2d(fine, self.feature_count, 1)
-        self.head = nn.Conv2d(self.feature_count + cues, self.count + 2 + 3, 1)
+        self.head = nn.Conv2d(self.feature_count + cues, self.count + 2 * len(DIRECTIONS) + len(FAMILIES), 1)
+        self.picture = PictureHead(self.feature_count)
+        self.spectrum = Spectrum()
 
     @classmethod
     def bins(cls, device: torch.device | None = None) -> Tensor:
@@ -126,22 +131,29 @@ class BlurNet(nn.Module):
         """Sides of the input are extended to a multiple of this."""
         return 4 << (self.levels - 1)
 
-    def forward(self, image: Tensor) -> BlurMaps:
+    def forward(self, image: Tensor, judged: bool = False) -> BlurMaps | tuple[BlurMaps, Tensor, PictureEstimate]:
         """Estimate.
 
         Parameters
         ----------
         image : Tensor, (N, 1, H, W)
             Any range: gain and offset cancel.
+        judged : bool
+            Also judge each picture as a whole.
 
         Returns
         -------
         BlurMaps
             Of h = ⌈H / 32⌉·4 rows, and columns likewise: what lies beyond the picture is its mirror image.
+        Tensor, (N,)
+            Only if `judged`: weighted mean of log2 sigma, before any shift.
+        PictureEstimate
+            Only if `judged`.
         """
         pyramid, cues = self.standardised_pyramid(image)
         features = [self.trunk(self.stem(level)) for level in pyramid]
-        return self.fuse(features, cues)
+        maps = self.fuse(features, cues)
+        return (maps, *self.judge(maps, image)) if judged else maps
 
     def standardised_pyramid(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
         """Each level standardised; and the cues at 1/8: ratios of the deviations, directions of the gradients."""
@@ -177,10 +189,19 @@ class BlurNet(nn.Module):
             coming = self.fusions[at](F.relu_(x))
         features_out = F.relu_(self.neck(F.relu(coming)))
         out = self.head(torch.cat([features_out, cues.to(features_out.dtype)], 1)).float()
-        logits, anisotropy, family = out.split([self.count, 2, 3], 1)
-        # Within the unit disc, whatever the weights.
-        anisotropy = anisotropy / (1 + anisotropy.square().sum(1, keepdim=True)).sqrt()
-        return BlurMaps(logits, anisotropy, family, features_out.float())
+        logits, aside, sure, family = out.split([self.count, len(DIRECTIONS), len(DIRECTIONS), len(FAMILIES)], 1)
+        # Standard deviations from a sixteenth of an octave to one and a quarter.
+        certainty = 2.5 + 3 * torch.tanh(sure / 3)
+        mean = expectation(logits, self.centres)[0].detach()
+        return BlurMaps(logits, mean + aside, certainty, family, features_out.float())
+
+    def judge(self, maps: BlurMaps, image: Tensor) -> tuple[Tensor, PictureEstimate]:
+        """Pictures (N, 1, H, W) as wholes: the mean of log2 sigma over places before any shift, (N,), and the rest."""
+        with torch.autocast(maps.logits.device.type, enabled=False):
+            mean, spread = expectation(maps.logits, self.centres)
+            weight = weight_of(mean, evidence_of(spread))
+            sums = self.picture.sums(mean, weight, maps.widths, maps.certainty, maps.family, maps.features)
+            return self.picture.mean(sums), self.picture(sums, self.spectrum(image.float()))
 
 
 def standardise(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -242,23 +263,3 @@ def expectation(logits: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     mean = (share * bins).sum(1, keepdim=True)
     variance = (share * (bins - mean).square()).sum(1, keepdim=True)
     return mean, variance.clamp_min(1e-8).sqrt()
-
-
-# The spread, in octaves, at which a place counts half.
-HALF_EVIDENCE = 0.25
-
-
-def evidence_of(spread: Tensor) -> Tensor:
-    """How much a place says of its blur, 0 to 1: an inverse variance that saturates.
-
-    Parameters
-    ----------
-    spread : Tensor
-        Standard deviation of log2 sigma, octaves.
-
-    Returns
-    -------
-    Tensor
-        1 for a certain place, ½ at a spread of 0.25 octaves, 0 for no idea.
-    """
-    return 1 / (1 + (spread / HALF_EVIDENCE).square())

@@ -25,8 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError, unknown_name
+from kukkiri.optics.convolution import blur, check_border
 from kukkiri.optics.lens import Lens
-from kukkiri.optics.psf import blur, delta, disc, gaussian, sigma_of
+from kukkiri.optics.moments import sigma_of
+from kukkiri.optics.psf import delta, disc, gaussian
 
 Family = Literal["disc", "gaussian"]
 # Neighbouring pixels whose circles of confusion differ by more (pixels) lie on two surfaces, one before the other.
@@ -36,6 +38,12 @@ EDGE = 1.5
 FIRST, STEP, GROWTH = 1.6, 0.6, 0.08
 # Where less than this share of a layer's neighbourhood is known, what lies behind takes over.
 KNOWN = 1e-3
+# Largest circle of confusion, pixels, and most layers against the usual: what memory has room for.
+LARGEST, FINEST = 1024.0, 16.0
+# Kernels of smaller circles, pixels, are kept for later pictures: less than 20 MB of them.
+_KEPT = 64.0
+# What is hidden is smoothed by Gaussians of up to 2 to this power minus 1 pixels.
+_SMOOTHEST = 6
 
 
 def render_defocus(
@@ -69,7 +77,7 @@ def render_defocus(
         How far the surface in front is widened at depth edges, pixels. In photographs the pixels along an edge hold
         something of both colours; 1 counts them to the front, and so avoids dotted fringes on a sharp background. It
         also gives to the front single pixels whose depth is halfway between two surfaces.
-    fineness : float, > 0
+    fineness : float, in (0, 16]
         How many times as many layers as usual (a step of 0.6 px in the circle's diameter near focus, 8 % far from it).
     border : str
         How the scene goes on beyond the picture, as for `psf.blur`, 'valid' excepted.
@@ -81,7 +89,8 @@ def render_defocus(
     Raises
     ------
     ShapeError, InputError, UnknownNameError
-        If depth and picture do not fit, a distance is not beyond the focal length, or the family is unknown.
+        If depth and picture do not fit, a distance is not beyond the focal length, a circle of confusion is larger than
+        1024 px, or the family or the border is unknown.
     """
     _check(all_in_focus, depth, family, rim, fineness, border)
     focus = torch.as_tensor(focus_distance).to(depth).reshape(-1, 1, 1, 1)
@@ -90,6 +99,13 @@ def render_defocus(
             expected=f"one focus distance, or {len(all_in_focus)}", got=str(len(focus)), fix="or use render_stack()"
         )
     circle = _widened(lens.defocus(depth, focus), rim)
+    largest = float(circle.detach().abs().max())
+    if not largest <= LARGEST:
+        raise InputError(
+            expected=f"circles of confusion of at most {LARGEST:g} px",
+            got=f"{largest:.4g} px",
+            fix="check the units (all of them metres), or render a smaller picture with a larger pixel_pitch",
+        )
     nearness = -circle * circle.abs() / 16  # signed sigma², growing towards the lens
     knots, kernels = _layers(nearness.detach(), family, fineness)
     place = _place(nearness, knots)
@@ -155,10 +171,9 @@ def render_stack(
 def _check(image: Tensor, depth: Tensor, family: str, rim: int, fineness: float, border: str) -> None:
     if family not in ("disc", "gaussian"):
         raise unknown_name("a family of kernels", family, ("disc", "gaussian"), "disc or gaussian")
-    if not 0 < fineness < math.inf:
-        raise InputError(expected="a fineness above 0", got=f"{fineness:g}", fix="leave it at 1")
-    if border == "valid":
-        raise InputError(expected="a border that keeps the size", got="'valid'", fix="crop the result instead")
+    if not 0 < fineness <= FINEST:
+        raise InputError(expected=f"a fineness above 0, at most {FINEST:g}", got=f"{fineness:g}", fix="leave it at 1")
+    check_border(border, keeps_size=True)
     if rim < 0:
         raise InputError(expected="a rim of 0 pixels or more", got=str(rim), fix="give 0, or 1 for photographs")
     if (
@@ -190,10 +205,10 @@ def _layers(nearness: Tensor, family: Family, fineness: float) -> tuple[Tensor, 
     far, near = -float(extremes.min), float(extremes.max)
     variances, kernels, diameter = [0.0], [delta()], FIRST
     while variances[-1] < max(far, near):
-        variance, kernel = _kernel(family, diameter)
+        variance, kernel = (_kept if diameter <= _KEPT else _kernel)(family, diameter)
         variances.append(variance)
         kernels.append(kernel)
-        diameter += max(STEP, GROWTH * diameter) / fineness
+        diameter = min(diameter + max(STEP, GROWTH * diameter) / fineness, 1.1 * LARGEST)
     # A scene on one side of the focus needs the layers of that side, the nearest to focus included.
     signed = [-v for v in variances[:0:-1]] + variances
     both = kernels[:0:-1] + kernels
@@ -201,12 +216,15 @@ def _layers(nearness: Tensor, family: Family, fineness: float) -> tuple[Tensor, 
     return knots, both
 
 
-@lru_cache(maxsize=256)
 def _kernel(family: Family, diameter: float) -> tuple[float, Tensor]:
-    """Variance and kernel of a layer. The diameters are the same in every call: many pictures share them."""
+    """Variance and kernel of a layer."""
     with torch.inference_mode(False):  # a tensor made under it could not serve a later call with gradients
         kernel = disc(diameter / 2) if family == "disc" else gaussian(diameter / 4)
         return float(sigma_of(kernel)) ** 2, kernel
+
+
+# The diameters are the same in every call: many pictures share them.
+_kept = lru_cache(maxsize=256)(_kernel)
 
 
 def _place(nearness: Tensor, knots: Tensor) -> Tensor:
@@ -278,7 +296,7 @@ def _softened(image: Tensor, exists: Tensor, distance: Tensor, border: str) -> T
     """
     if not bool(exists.any()):
         return image
-    level = torch.where(exists > 0, torch.log2(1 + distance), 0.0)
+    level = torch.where(exists > 0, torch.log2(1 + distance), 0.0).clamp_max(_SMOOTHEST)
     result = image * (1 - level).clamp_min(0)
     for i in range(1, math.ceil(float(level.max())) + 1):
         smooth = blur(torch.cat([image * exists, exists], 1), gaussian(2.0**i - 1), border)

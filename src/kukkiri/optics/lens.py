@@ -97,8 +97,14 @@ class Lens:
         near, far : Tensor
             Metres. `far` is infinite where even infinity is not blurred so much (or by just so much); `near` is NaN
             where it would lie within the focal length.
+
+        Raises
+        ------
+        InputError
+            If a sigma is negative, the focus distance is not beyond the focal length, or one is not a number.
         """
-        return self.depth_of_field(focus_distance, 4 * torch.as_tensor(sigma))
+        blurred = _checked("sigma", sigma, 0.0, inclusive=True, fix="give a standard deviation in pixels")
+        return self.depth_of_field(focus_distance, 4 * blurred)
 
     def depth_of_field(self, focus_distance: Length, circle: Length) -> tuple[Tensor, Tensor]:
         """The nearest and the farthest depth whose circle of confusion is no larger than `circle`.
@@ -114,6 +120,11 @@ class Lens:
         -------
         near, far : Tensor
             Metres; infinite and NaN as in `defocus_from_sigma`.
+
+        Raises
+        ------
+        InputError
+            If a circle is negative, the focus distance is not beyond the focal length, or one is not a number.
         """
         focus = self._distance("focus_distance", focus_distance)
         diameter = _checked("circle", circle, 0.0, inclusive=True, fix="give a diameter in pixels")
@@ -129,19 +140,48 @@ class Lens:
         ----------
         circle : float or Tensor, > 0
             Largest circle of confusion that counts as sharp, diameter in pixels.
+
+        Raises
+        ------
+        InputError
+            If a circle is not above 0.
         """
         diameter = _checked("circle", circle, 0.0, fix="give a diameter in pixels")
         return self.aperture * self.focal_length / (diameter * self.pixel_pitch) + self.focal_length
 
     def field_of_view(self, pixels: Length, focus_distance: Length = math.inf) -> Tensor:
-        """Angle that a row of `pixels` pixels sees, radians."""
+        """Angle that a row of `pixels` pixels sees, radians.
+
+        Parameters
+        ----------
+        pixels : float or Tensor, > 0
+        focus_distance : float or Tensor, > focal_length
+            Metres; may be infinite.
+
+        Raises
+        ------
+        InputError
+            If there is no pixel, or the focus distance is not beyond the focal length.
+        """
         focus = self._distance("focus_distance", focus_distance)
         count = _checked("pixels", pixels, 0.0, fix="give the width or height of the picture")
         image_distance = self.focal_length / (1 - self.focal_length / focus)
         return 2 * torch.atan(count * self.pixel_pitch / (2 * image_distance))
 
     def cutoff(self, wavelength: float = 550e-9) -> float:
-        """Frequency beyond which diffraction passes nothing, s/(λN), cycles a pixel: for `airy.defocused_airy`."""
+        """Frequency beyond which diffraction passes nothing, s/(λN), cycles a pixel: for `airy.defocused_airy`.
+
+        Parameters
+        ----------
+        wavelength : float, > 0
+            Metres.
+
+        Raises
+        ------
+        InputError
+            If the wavelength is not above 0.
+        """
+        _checked("wavelength", wavelength, 0.0, fix="give metres, 550e-9 for green light")
         return self.pixel_pitch / (wavelength * self.f_number)
 
     def _slope(self, focus: Tensor) -> Tensor:

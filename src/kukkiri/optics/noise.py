@@ -36,6 +36,11 @@ def shot_noise(image: Tensor, photons: Strength, seed: Seed = 0) -> Tensor:
     -------
     Tensor, (N, C, H, W)
         Multiples of 1/photons, mean `image`, not clipped above.
+
+    Raises
+    ------
+    InputError
+        If photons are not above 0 and finite, or there is neither one value nor one a sample.
     """
     generator = _generator(seed)
     count = _strength("photons", photons, image, above_zero=True)
@@ -59,6 +64,11 @@ def read_noise(image: Tensor, sigma: Strength, seed: Seed = 0) -> Tensor:
     Returns
     -------
     Tensor, (N, C, H, W)
+
+    Raises
+    ------
+    InputError
+        If a sigma is negative or not finite, or there is neither one value nor one a sample.
     """
     return image + _strength("sigma", sigma, image) * _normal(image.shape, image, _generator(seed))
 
@@ -80,6 +90,11 @@ def line_noise(image: Tensor, sigma: Strength, axis: Literal["rows", "columns"] 
     Returns
     -------
     Tensor, (N, C, H, W)
+
+    Raises
+    ------
+    InputError
+        If a sigma is negative or not finite, there is neither one value nor one a sample, or the axis is another.
     """
     if axis not in ("rows", "columns"):
         raise InputError(expected="'rows' or 'columns'", got=ascii(axis), fix="name the lines that share an offset")
@@ -120,6 +135,11 @@ def sensor_noise(
     Returns
     -------
     Tensor, (N, C, H, W)
+
+    Raises
+    ------
+    InputError
+        If a value is not finite or out of its range, or there is neither one nor one a sample.
     """
     generator = _generator(seed)
     per_unit = 1 / _strength("gain", gain, image, above_zero=True).reshape(-1)
@@ -144,6 +164,11 @@ def quantise(image: Tensor, bits: int) -> Tensor:
     -------
     Tensor, (N, C, H, W)
         Multiples of 1/(2^bits − 1).
+
+    Raises
+    ------
+    InputError
+        If bits are out of range.
     """
     if not 1 <= bits <= 16:
         raise InputError(expected="1 to 16 bits", got=str(bits), fix="give 8 for most files, 12 for most sensors")

@@ -1,4 +1,4 @@
-"""Point-spread functions on the pixel grid, their moments, and blurring with them.
+"""Point-spread functions on the pixel grid; here too: their moments, and blurring with them.
 
 A kernel is a float32 tensor (N, k, k) of odd side k that sums to 1. Lengths are in pixels, angles in radians from +x
 (right) towards +y (down). A family of the optics of a real lens, diffraction with defocus, is in `optics/airy.py`.
@@ -14,11 +14,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError
-from kukkiri.images.filtering import pad
+from kukkiri.optics.convolution import blur
+from kukkiri.optics.moments import covariance, principal_axes, sigma_of
+
+__all__ = [
+    "blur",
+    "covariance",
+    "delta",
+    "disc",
+    "elliptical_disc",
+    "elliptical_gaussian",
+    "enlarged",
+    "gaussian",
+    "mixture",
+    "motion",
+    "p_exponential",
+    "principal_axes",
+    "sigma_of",
+]
 
 Number = float | Sequence[float] | Tensor
-# Above this side the Fourier domain is faster than a direct convolution on a CPU.
-_DIRECT = 9
 
 
 def gaussian(sigma: Number) -> Tensor:
@@ -34,6 +49,11 @@ def gaussian(sigma: Number) -> Tensor:
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a sigma is not above 0 and finite.
     """
     return elliptical_gaussian(sigma, sigma, 0.0)
 
@@ -51,6 +71,11 @@ def elliptical_gaussian(major: Number, minor: Number, angle: Number) -> Tensor:
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, an axis not above 0, or lists differ in length.
     """
     major, minor, angle = _batch(major, minor, angle)
     _check_positive(major=major, minor=minor)
@@ -69,6 +94,11 @@ def disc(radius: Number) -> Tensor:
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a radius is not above 0 and finite.
     """
     return elliptical_disc(radius, radius, 0.0)
 
@@ -86,6 +116,11 @@ def elliptical_disc(major: Number, minor: Number, angle: Number) -> Tensor:
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, an axis not above 0, or lists differ in length.
     """
     major, minor, angle = _batch(major, minor, angle)
     _check_positive(major=major, minor=minor)
@@ -115,6 +150,11 @@ def motion(length: Number, angle: Number) -> Tensor:
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, a length not above 0, or lists differ in length.
     """
     length, angle = _batch(length, angle)
     _check_positive(length=length)
@@ -138,17 +178,23 @@ def p_exponential(sigma: Number, p: Number) -> Tensor:
     """exp(−(r/s)^p): from peaked (p = 1) over Gaussian (p = 2) to nearly a disc (p → 32), with a given size.
 
     Source: the blur profile of Zuo et al., arXiv 2603.26658; s follows from the second moment,
-    sigma² = s² Γ(4/p) / (2 Γ(2/p)).
+    sigma² = s² Γ(4/p) / (2 Γ(2/p)). The profile is averaged over the area of each pixel, which adds its variance: the
+    sampled kernel has √(sigma² + 1/12), as `sigma_of` tells.
 
     Parameters
     ----------
     sigma : float or (N,), > 0
-        Half-trace standard deviation, pixels.
+        Half-trace standard deviation of the profile, before it is averaged over pixels; pixels.
     p : float or (N,), ≥ 0.5
 
     Returns
     -------
     Tensor, (N, k, k)
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, a sigma not above 0, a p below 0.5, or lists differ in length.
     """
     sigma, p = _batch(sigma, p)
     _check_positive(sigma=sigma)
@@ -180,151 +226,69 @@ def mixture(kernels: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     ----------
     kernels : sequence of Tensor (N, k, k)
     weights : sequence of float, ≥ 0
-        Scaled to sum to 1.
+        One a kernel; scaled to sum to 1.
 
     Returns
     -------
     Tensor, (N, k, k), k the largest side
-    """
-    side = max(kernel.shape[-1] for kernel in kernels)
-    total = sum(weights)
-    return torch.stack([enlarged(k, side) * (w / total) for k, w in zip(kernels, weights)]).sum(0)
-
-
-def enlarged(kernel: Tensor, side: int) -> Tensor:
-    """The same kernel (N, side, side), with zeros around it."""
-    margin = (side - kernel.shape[-1]) // 2
-    return F.pad(kernel, (margin, margin, margin, margin))
-
-
-def covariance(kernel: Tensor) -> Tensor:
-    """Second central moments of sampled kernels, px².
-
-    Parameters
-    ----------
-    kernel : Tensor, (N, h, w) or (h, w), not negative
-        Need not sum to 1.
-
-    Returns
-    -------
-    Tensor, (N, 2, 2), float64
-        [[xx, xy], [xy, yy]].
-    """
-    k = kernel.double()[None] if kernel.ndim == 2 else kernel.double()
-    k = k / k.sum((1, 2), keepdim=True)
-    y = torch.arange(k.shape[1], dtype=k.dtype, device=k.device)[:, None]
-    x = torch.arange(k.shape[2], dtype=k.dtype, device=k.device)[None, :]
-
-    def mean(values: Tensor) -> Tensor:
-        return (k * values).sum((1, 2))
-
-    mx, my = mean(x), mean(y)
-    xx, yy, xy = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    return torch.stack([torch.stack([xx, xy], -1), torch.stack([xy, yy], -1)], -2)
-
-
-def sigma_of(kernel: Tensor) -> Tensor:
-    """The blur size of sampled kernels: half the trace of the covariance, square-rooted.
-
-    Parameters
-    ----------
-    kernel : Tensor, (N, h, w) or (h, w)
-
-    Returns
-    -------
-    Tensor, (N,), float64
-        Pixels.
-    """
-    moments = covariance(kernel)
-    return ((moments[:, 0, 0] + moments[:, 1, 1]) / 2).clamp_min(0).sqrt()
-
-
-def principal_axes(kernel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Principal standard deviations and the angle of the major one.
-
-    Parameters
-    ----------
-    kernel : Tensor, (N, h, w) or (h, w)
-
-    Returns
-    -------
-    major, minor : Tensor, (N,), float64
-        Pixels, major ≥ minor; sigma² = (major² + minor²) / 2.
-    angle : Tensor, (N,), float64
-        Of the major axis, radians from +x towards +y, in (−π/2, π/2]; 0 for a round kernel.
-    """
-    moments = covariance(kernel)
-    half_trace = (moments[:, 0, 0] + moments[:, 1, 1]) / 2
-    difference = (moments[:, 0, 0] - moments[:, 1, 1]) / 2
-    spread = torch.hypot(difference, moments[:, 0, 1])
-    angle = torch.atan2(moments[:, 0, 1], difference) / 2
-    return (half_trace + spread).sqrt(), (half_trace - spread).clamp_min(0).sqrt(), angle
-
-
-def blur(image: Tensor, kernel: Tensor, border: str = "symmetric") -> Tensor:
-    """Convolve pictures with kernels.
-
-    Parameters
-    ----------
-    image : Tensor, (N, C, H, W)
-    kernel : Tensor, (N, k, k), (1, k, k) or (k, k)
-        One a sample, or one for all.
-    border : 'symmetric' | 'reflect' | 'replicate' | 'zero' | 'circular' | 'valid'
-        How the picture goes on beyond its border; 'valid' keeps only what needs no border.
-
-    Returns
-    -------
-    Tensor, (N, C, H, W), or (N, C, H−k+1, W−k+1) for 'valid'
 
     Raises
     ------
+    InputError
+        If there is no kernel, not one weight for each, a weight is negative or not finite, or all are 0.
     ShapeError
-        If there is neither one kernel nor one a sample, or its side is even.
+        If the kernels differ in number N.
     """
-    kernel = kernel[None] if kernel.ndim == 2 else kernel
-    n, c = image.shape[:2]
-    h, w = kernel.shape[-2:]
-    if len(kernel) not in (1, n) or not (h % 2 and w % 2):
-        raise ShapeError(
-            expected=f"1 or {n} kernels with odd sides", got=str(tuple(kernel.shape)), fix="pad the kernel with zeros"
+    if not kernels or len(kernels) != len(weights):
+        raise InputError(
+            expected="one weight for each of one or more kernels",
+            got=f"{len(kernels)} kernels and {len(weights)} weights",
+            fix="give lists of one length",
         )
-    kernel = kernel.to(image)
-    if border != "valid":
-        image = pad(image, (w // 2, w // 2, h // 2, h // 2), border)
-    if max(h, w) <= _DIRECT:
-        # Convolution is correlation with the kernel turned by 180°.
-        turned = kernel.flip(-2, -1).expand(n, h, w).repeat_interleave(c, 0)[:, None]
-        flat = image.reshape(1, n * c, *image.shape[-2:])
-        return F.conv2d(flat, turned, groups=n * c).reshape(n, c, image.shape[-2] - h + 1, image.shape[-1] - w + 1)
-    size = [_fast_length(s) for s in image.shape[-2:]]
-    spectrum = torch.fft.rfft2(image, size) * torch.fft.rfft2(kernel, size)[:, None]
-    whole: Tensor = torch.fft.irfft2(spectrum, size)
-    return whole[..., h - 1 : image.shape[-2], w - 1 : image.shape[-1]]
+    total = sum(weights)
+    if not (all(weight >= 0 for weight in weights) and 0 < total < math.inf):  # NaN fails
+        raise InputError(
+            expected="finite weights of 0 or more, one above 0",
+            got=", ".join(f"{weight:g}" for weight in weights),
+            fix="correct them",
+        )
+    if len({len(kernel) for kernel in kernels}) > 1:
+        raise ShapeError(
+            expected="kernels (N, k, k) of one N",
+            got=", ".join(str(tuple(kernel.shape)) for kernel in kernels),
+            fix="repeat the single ones with .expand(N, -1, -1)",
+        )
+    side = max(kernel.shape[-1] for kernel in kernels)
+    return torch.stack([enlarged(k, side) * (w / total) for k, w in zip(kernels, weights, strict=True)]).sum(0)
 
 
-def _fast_length(length: int) -> int:
-    """The next even length with no prime factor above 5."""
-    while True:
-        rest = length
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1 and length % 2 == 0:
-            return length
-        length += 1
+def enlarged(kernel: Tensor, side: int) -> Tensor:
+    """The same kernel (N, side, side), with zeros around it; of a larger one, the middle."""
+    margin = (side - kernel.shape[-1]) // 2
+    return F.pad(kernel, (margin, margin, margin, margin))
 
 
 def _batch(*numbers: Number) -> tuple[Tensor, ...]:
     tensors = [torch.as_tensor(number, dtype=torch.float32).reshape(-1) for number in numbers]
     length = max(len(t) for t in tensors)
+    if any(len(t) not in (1, length) for t in tensors) or length == 0:
+        raise InputError(
+            expected="single numbers, or lists of one length",
+            got=f"lists of {', '.join(str(len(t)) for t in tensors)}",
+            fix="give one number a kernel",
+        )
+    for tensor in tensors:
+        if not bool(torch.isfinite(tensor).all()):
+            bad = tensor[~torch.isfinite(tensor)]
+            raise InputError(expected="finite numbers", got=f"{float(bad[0]):g}", fix="correct it")
     return tuple(t.expand(length) for t in tensors)
 
 
 def _check_positive(**lengths: Tensor) -> None:
     for name, length in lengths.items():
-        if not bool((length > 0).all()) or not bool(torch.isfinite(length).all()):
+        if not bool((length > 0).all()):
             raise InputError(
-                expected=f"{name} above 0 px, finite", got=f"{float(length.min()):g}", fix="use delta() for no blur"
+                expected=f"{name} above 0 px", got=f"{float(length.min()):g}", fix="use delta() for no blur"
             )
 
 

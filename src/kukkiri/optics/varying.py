@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError, unknown_name
-from kukkiri.optics.psf import blur, delta, disc, gaussian, sigma_of
+from kukkiri.optics.convolution import blur, check_border
+from kukkiri.optics.moments import sigma_of
+from kukkiri.optics.psf import delta, disc, gaussian
 
 Family = Literal["gaussian", "disc"]
 FIELDS = ("tilt", "radial", "blobs")
@@ -56,7 +58,8 @@ def blur_by_map(
     Raises
     ------
     ShapeError, InputError, UnknownNameError
-        If the map does not fit the picture or holds a value that is negative or not finite, or the family is unknown.
+        If the map does not fit the picture or holds a value that is negative or not finite, there are fewer than 2
+        levels, or the family or the border is unknown.
     """
     _check(image, sigma_map, family, levels, border)
     low, high = (float(s) for s in torch.aminmax(sigma_map.detach()))
@@ -132,8 +135,7 @@ def sigma_field(
 def _check(image: Tensor, sigma_map: Tensor, family: str, levels: int | None, border: str) -> None:
     if family not in SMALLEST:
         raise unknown_name("a family of kernels", family, SMALLEST, f"one of {', '.join(SMALLEST)}")
-    if border == "valid":
-        raise InputError(expected="a border that keeps the size", got="'valid'", fix="crop the result instead")
+    check_border(border, keeps_size=True)
     if levels is not None and levels < 2:
         raise InputError(expected="at least 2 levels", got=str(levels), fix="leave levels open")
     if (

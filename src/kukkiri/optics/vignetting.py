@@ -29,6 +29,11 @@ def cos_fourth(size: tuple[int, int], focal_length: float | Tensor, centre: tupl
     Returns
     -------
     Tensor, (N, 1, H, W), in (0, 1]
+
+    Raises
+    ------
+    InputError
+        If a focal length is not above 0, a side not at least 1 px, or the centre not finite.
     """
     focal = torch.as_tensor(focal_length, dtype=torch.float32).reshape(-1, 1, 1, 1)
     if not bool((focal.detach() > 0).all()):
@@ -57,6 +62,11 @@ def polynomial_shading(
     Returns
     -------
     Tensor, (N, 1, H, W), clipped below at 0
+
+    Raises
+    ------
+    InputError
+        If a side is not at least 1 px, or the centre not finite.
     """
     a = torch.as_tensor(coefficients, dtype=torch.float32)
     a = a[None] if a.ndim == 1 else a
@@ -82,6 +92,11 @@ def illumination_gradient(size: tuple[int, int], strength: float | Tensor, angle
     Returns
     -------
     Tensor, (N, 1, H, W), in [0, 2]
+
+    Raises
+    ------
+    InputError
+        If a strength is out of range, or a side not at least 1 px.
     """
     ramp = torch.as_tensor(strength, dtype=torch.float32).reshape(-1, 1, 1, 1)
     if not bool(((ramp.detach() >= 0) & (ramp.detach() <= 2)).all()):

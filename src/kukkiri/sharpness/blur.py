@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 # What the estimator can tell apart from sharp, and the largest blur that it was trained on, px.
 SMALLEST, LARGEST = 0.35, 12.0
+# An axis ratio below this is round: the estimator sees no more than this on a round PSF, but for one picture in twenty.
+CLEAR_RATIO = 1.2
+# A family of this probability is named.
+CLEAR_FAMILY = 0.7
+# Above this, a picture is unlike anything that the estimator was trained on, and its blur to be doubted.
+UNLIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,16 +86,13 @@ class Blur:
     whole: tuple[int, int] | None = None
 
     def upsampled(self) -> Tensor:
-        """The map at the size of the picture, (H, W), pixels; NaN where a mask covers it."""
-        import torch
+        """The map at the size of the picture, (H, W), pixels; NaN where a mask covers it.
 
-        measured = _upsampled(self.map, self.stride, self.size)
-        if self.whole is None or self.whole == self.size:
-            return measured
-        full = torch.full(self.whole, float("nan"))
-        top, left = self.origin
-        full[top : top + self.size[0], left : left + self.size[1]] = measured
-        return full
+        Between cells log sigma is interpolated, over those only that no mask covers.
+        """
+        from kukkiri.sharpness.blur_upsampling import full_size
+
+        return full_size(self, self.size, (0, 0)) if self.whole is None else full_size(self, self.whole, self.origin)
 
     def to_row(self) -> dict[str, Any]:
         """A flat JSON-ready dict without the maps: NaN is None, an interval without end has 'Infinity'."""
@@ -147,11 +150,3 @@ def blur(image: ImageLike, *, mask: Any = None) -> Blur:
     from kukkiri.sharpness.blur_estimator import shared_estimator
 
     return shared_estimator().estimate(image, mask=mask)
-
-
-def _upsampled(cells: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
-    import torch.nn.functional as F
-
-    full = [n * stride for n in cells.shape]
-    grown = F.interpolate(cells[None, None], size=full, mode="bilinear", align_corners=False)[0, 0]
-    return grown[: size[0], : size[1]]

@@ -11,26 +11,35 @@ from torch import Tensor
 from kukkiri.images.colour import luma
 from kukkiri.images.filtering import dilate
 from kukkiri.images.statistics import estimate_noise
-from kukkiri.networks.blur_net import BlurMaps, BlurNet, evidence_of, expectation
+from kukkiri.networks.blur_net import BlurMaps, BlurNet, expectation
+from kukkiri.networks.blur_picture import PictureHead, evidence_of, weight_of
 
-# How far from a masked pixel a cell still sees it, px.
+# Cells within this many pixels of a masked one do not count: so far the fill in its place shows most.
 REACH = 16
 
 
 class Walked:
     """The maps of a picture as its tiles come in."""
 
-    def __init__(self, height: int, width: int, stride: int) -> None:
-        self.size, self.stride = (height, width), stride
+    def __init__(self, height: int, width: int, stride: int, head: PictureHead) -> None:
+        self.size, self.stride, self.head = (height, width), stride, head
         self.rows, self.columns = -(-height // stride), -(-width // stride)
         self.mean = self.spread = self.share = torch.empty(0)
         self.sums: Tensor | None = None
+        self.spectrum: Tensor | None = None
         self.noise: list[float] = []
-        self.high = 0.0
+        self.high = self.counted = 0
         self.range = [math.inf, -math.inf]
 
     def add(
-        self, top: int, left: int, core: tuple[slice, slice], maps: BlurMaps, pixels: Tensor, outside: Tensor | None
+        self,
+        top: int,
+        left: int,
+        core: tuple[slice, slice],
+        maps: BlurMaps,
+        spectrum: Tensor,
+        pixels: Tensor,
+        outside: Tensor | None,
     ) -> None:
         """Take over the core of one tile.
 
@@ -42,6 +51,8 @@ class Walked:
             The pixels that it answers for.
         maps : BlurMaps
             Of (K, 1, H, W).
+        spectrum : Tensor, (K, 3, 10, 3)
+            Of the core.
         pixels : Tensor, (C, H, W)
         outside : Tensor of bool, (H, W), optional
             What does not count.
@@ -59,17 +70,17 @@ class Walked:
             self.share = torch.zeros(1, self.rows, self.columns)
         place = (slice(None), slice(y, y + rows), slice(x, x + columns))
         self.mean[place], self.spread[place], self.share[place] = mean[:, 0].cpu(), spread[:, 0].cpu(), share.cpu()
-        weight = weight_of(evidence_of(spread)) * share
-        held = torch.cat(
-            [maps.anisotropy[inside], maps.family[inside], maps.features[inside], torch.ones_like(mean)], 1
-        )
-        sums = (held * weight).double().sum((0, 2, 3)).cpu()
+        weight = weight_of(mean, evidence_of(spread)) * share
+        held = (maps.widths, maps.certainty, maps.family, maps.features)
+        sums = self.head.sums(mean.double(), weight, *(m[inside] for m in held)).sum(0).cpu()
+        power = spectrum.double().sum(0).cpu()
         self.sums = sums if self.sums is None else self.sums + sums
-        self._statistics(pixels, outside)
+        self.spectrum = power if self.spectrum is None else self.spectrum + power
+        part = inner(core, top, left)
+        self._statistics(pixels[:, *part], None if outside is None else outside[part])
 
     def _statistics(self, pixels: Tensor, outside: Tensor | None) -> None:
         grey = luma(pixels[None])[0, 0]
-        count = pixels[0].numel()
         noise = estimate_noise(grey, outside)
         if not math.isnan(noise):
             self.noise.append(noise)
@@ -77,7 +88,8 @@ class Walked:
         if counted.numel():
             low, high = (float(v) for v in torch.aminmax(counted))
             self.range = [min(self.range[0], low), max(self.range[1], high)]
-            self.high += float((counted >= 1).float().mean()) * count
+            self.high += int((counted >= 1).sum())
+            self.counted += counted.numel()
 
     @property
     def evidence(self) -> Tensor:
@@ -86,13 +98,17 @@ class Walked:
 
     @property
     def weight(self) -> Tensor:
-        """(K, h, w): what each cell counts."""
-        return weight_of(evidence_of(self.spread)) * self.share
+        """(K, h, w): what each cell counts in the median.
+
+        Its evidence squared, so that wide empty places do not outvote few full ones.
+        """
+        return self.evidence.square() * self.share
 
 
-def weight_of(evidence: Tensor) -> Tensor:
-    """What a cell counts: its evidence squared, so that wide empty places do not outvote few full ones."""
-    return evidence.square()
+def inner(core: tuple[slice, slice], top: int, left: int) -> tuple[slice, slice]:
+    """The core in rows and columns of its tile, which begins at (top, left)."""
+    rows, columns = core
+    return slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
 
 
 def weighted_quantiles(values: Tensor, weights: Tensor, levels: tuple[float, ...]) -> list[float]:

@@ -8,8 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kukkiri.images.statistics import estimate_noise
+
 # Channels whose correlation lies below this are pictures of different things: dyes, say.
 CORRELATED = 0.35
+# A channel shows something if it varies by more than this times its noise.
+ABOVE_NOISE = 1.25
+# Surroundings, px.
+_CELL = 16
 
 
 def filled(pixels: Tensor, outside: Tensor) -> Tensor:
@@ -36,16 +42,22 @@ def filled(pixels: Tensor, outside: Tensor) -> Tensor:
 def different_channels(pixels: Tensor) -> bool:
     """Whether the channels (C, H, W) show different things (dyes, say), so that luma would mix them.
 
-    A channel without signal is not another picture.
+    Compared is what differs from its surroundings: an empty corner is common to all dyes. A channel without signal, or
+    with nothing but noise, is not another picture.
     """
     if len(pixels) == 1:
         return False
+    cell = [min(_CELL, n) for n in pixels.shape[-2:]]
+    level = F.interpolate(F.avg_pool2d(pixels[None], cell, ceil_mode=True), size=pixels.shape[-2:], mode="bilinear")[0]
     step = max(1, int(math.sqrt(pixels[0].numel() / 65536)))
-    flat = pixels[:, ::step, ::step].flatten(1).double()
-    flat = flat - flat.mean(1, keepdim=True)
-    deviation = flat.square().mean(1).sqrt()
-    live = deviation > max(1e-4, 0.02 * float(deviation.max()))
+    flat = (pixels - level)[:, ::step, ::step].flatten(1).double()
+    variance = flat.square().mean(1)
+    noise = torch.tensor([estimate_noise(channel) for channel in pixels]).nan_to_num(0.0)
+    deviation = variance.sqrt()
+    live = (deviation > max(1e-4, 0.02 * float(deviation.max()))) & (deviation > ABOVE_NOISE * noise)
     if int(live.sum()) < 2:
         return False
-    flat = flat[live] / deviation[live, None]
-    return float((flat @ flat.T / flat.shape[1]).min()) < CORRELATED
+    # Noise is not shared: without it the correlation of a noisy colour picture is that of the clean one.
+    scale = (variance - noise.square()).sqrt()[live]
+    together = flat[live] @ flat[live].T / flat.shape[1]
+    return float((together / (scale[:, None] * scale)).min()) < CORRELATED

@@ -22,7 +22,7 @@ from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.tiles import is_file, picture_size, tiles
 from kukkiri.networks.blur_net import BlurMaps, BlurNet
 from kukkiri.sharpness.blur import Blur
-from kukkiri.sharpness.blur_cells import Walked
+from kukkiri.sharpness.blur_cells import Walked, inner
 from kukkiri.sharpness.blur_channels import different_channels, filled
 from kukkiri.sharpness.blur_interval import IntervalHead
 from kukkiri.sharpness.blur_summary import summarise
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 MIN_SIZE = 32
 # Pictures of more pixels are walked over in tiles of this core and margin.
 WHOLE, CORE, MARGIN = 1 << 22, 2048, 192
+# Side of the places at which a large picture's channels are compared.
+SAMPLE = 128
 
 
 class BlurEstimator(nn.Module):
@@ -97,19 +99,19 @@ class BlurEstimator(nn.Module):
         InputError
             If the mask is neither 'auto' nor an array.
         """
-        if isinstance(image, (str, Path)) and not isinstance(mask, str):
+        if isinstance(image, (str, Path)):
             from kukkiri.images.reading import open_image
 
-            with open_image(image) as file:  # too large to work on as a whole: nor need it be read as a whole
-                if math.prod(file.shape(plane)[1:]) > WHOLE:
-                    return self.estimate(file, mask=mask, plane=plane, box=box, pixel_size=pixel_size)
-        source: Image | ImageFile
+            with open_image(image) as file:  # what is too large to work on as a whole is not read as a whole either
+                large = math.prod(file.shape(plane)[1:]) > WHOLE and not isinstance(mask, str)
+                source = file if large else file.read(plane)
+                return self.estimate(source, mask=mask, plane=plane, box=box, pixel_size=pixel_size)
         if is_file(image):
             source, pixel_size = image, pixel_size or image.header(plane).pixel_size
         else:
             source = as_image(image)
             pixel_size = pixel_size or source.pixel_size
-        left_out = self._mask(source, mask, box)
+        left_out = self._mask(source, plane, mask, box)
         height, width = picture_size(source, plane)
         box = box or Box(0, 0, height, width)
         # What is masked along the border is cut away: a picture with an info bar then equals one without.
@@ -125,7 +127,7 @@ class BlurEstimator(nn.Module):
         origin = (inner.top - box.top, inner.left - box.left)
         return replace(found, origin=origin, whole=(box.height, box.width))
 
-    def _mask(self, source: Image | ImageFile, mask: Any, box: Box | None) -> Tensor | None:
+    def _mask(self, source: Image | ImageFile, plane: int, mask: Any, box: Box | None) -> Tensor | None:
         if mask is None:
             return None
         if isinstance(mask, str) and mask == "auto":
@@ -141,14 +143,14 @@ class BlurEstimator(nn.Module):
             return found[box.slices]
         if isinstance(mask, str):
             raise InputError(expected="'auto', None or a Boolean mask", got=repr(mask), fix="load the file first")
-        size = (box.height, box.width) if box else picture_size(source)
+        size = (box.height, box.width) if box else picture_size(source, plane)
         given = as_mask(mask, size)
         return given if bool(given.any()) else None
 
     def _walk(self, source: Image | ImageFile, plane: int, box: Box, left_out: Tensor | None) -> Walked:
         whole = box.height * box.width <= WHOLE
         size, overlap = (max(box.height, box.width), 0) if whole else (CORE, MARGIN)
-        walked = Walked(box.height, box.width, self.net.stride)
+        walked = Walked(box.height, box.width, self.net.stride, self.net.picture)
         separate: bool | None = None
         for tile in tiles(source, size=size, overlap=overlap, box=box, plane=plane):
             pixels = tile.pixels
@@ -157,11 +159,21 @@ class BlurEstimator(nn.Module):
                 place = slice(tile.top, tile.top + pixels.shape[1]), slice(tile.left, tile.left + pixels.shape[2])
                 outside = left_out[place]
                 pixels = filled(pixels, outside)
-            if separate is None:  # decided once: the first tile stands for the picture
-                separate = different_channels(pixels)
+            if separate is None:
+                separate = different_channels(pixels if whole else _sample(source, plane, box))
             channels = pixels[:, None] if separate else luma(pixels[None])
-            walked.add(tile.top, tile.left, tile.core, self.maps(channels), pixels, outside)
+            core = inner(tile.core, tile.top, tile.left)
+            spectrum = self.spectrum(channels, core, outside)
+            walked.add(tile.top, tile.left, tile.core, self.maps(channels), spectrum, pixels, outside)
         return walked
+
+    @torch.inference_mode()
+    def spectrum(self, channels: Tensor, core: tuple[slice, slice], outside: Tensor | None) -> Tensor:
+        """Power spectra of the cores of pictures (N, 1, H, W); see `blur_spectrum.Spectrum`."""
+        outside = None if outside is None else outside.to(self.device)
+        # In one piece each, or the last digit would depend on where the picture comes from.
+        alone = [channel[None].to(self.device, torch.float32).contiguous() for channel in channels]
+        return torch.cat([self.net.spectrum(channel, core, outside) for channel in alone])
 
     @torch.inference_mode()
     def maps(self, channels: Tensor) -> BlurMaps:
@@ -171,6 +183,19 @@ class BlurEstimator(nn.Module):
             x = channel[None].to(self.device, torch.float32)
             found.append(self.net(x.contiguous(memory_format=torch.channels_last)))
         return found[0] if len(found) == 1 else BlurMaps(*(torch.cat(parts) for parts in zip(*found)))
+
+
+def _sample(source: Image | ImageFile, plane: int, box: Box) -> Tensor:
+    """(C, 128, 128·n): places all over a large picture, side by side; its corners are often empty."""
+    places = [
+        Box(box.top + int(y * (box.height - SAMPLE)), box.left + int(x * (box.width - SAMPLE)), SAMPLE, SAMPLE)
+        for y in (0.1, 0.37, 0.63, 0.9)
+        for x in (0.1, 0.37, 0.63, 0.9)
+    ]
+    if is_file(source):
+        return torch.cat([source.read_region(plane, place) for place in places], 2)
+    pixels = as_image(source).pixels
+    return torch.cat([pixels[:, *place.slices] for place in places], 2)
 
 
 @cache

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 # Of log2 sigma: the median itself, and how the cells lie around it.
 SUMMARY = ("median", "disagreement", "spread", "sureness", "cells", "sharpest")
-_HIDDEN, _PROJECTED = 24, 8
+_HIDDEN = 24
 # No interval is narrower than this on either side, octaves.
 _LEAST = 0.02
 
@@ -62,6 +62,8 @@ class IntervalHead(nn.Module):
 
     summary_mean: Tensor
     summary_scale: Tensor
+    summary_low: Tensor
+    summary_high: Tensor
     feature_mean: Tensor
     feature_scale: Tensor
     whitening: Tensor
@@ -73,43 +75,51 @@ class IntervalHead(nn.Module):
         count = len(SUMMARY)
         self.register_buffer("summary_mean", torch.zeros(count))
         self.register_buffer("summary_scale", torch.ones(count))
+        self.register_buffer("summary_low", torch.full((count,), -100.0))
+        self.register_buffer("summary_high", torch.full((count,), 100.0))
         self.register_buffer("feature_mean", torch.zeros(features))
         self.register_buffer("feature_scale", torch.ones(features))
         self.register_buffer("whitening", torch.eye(features))
         self.register_buffer("unlike_edge", torch.ones(1))
         self.register_buffer("conformal", torch.ones(2))
-        self.project = nn.Linear(features, _PROJECTED)
-        self.mix = nn.Linear(count + _PROJECTED, _HIDDEN)
+        self.mix = nn.Linear(count, _HIDDEN)
         self.out = nn.Linear(_HIDDEN, 2)
 
-    def forward(self, summary: Tensor, features: Tensor) -> Tensor:
+    def forward(self, summary: Tensor) -> Tensor:
         """Offsets before conformal scaling, as `offsets`."""
-        known = (summary - self.summary_mean) / self.summary_scale
-        seen = torch.tanh(self.project(self._standard(features)))
-        return _LEAST + F.softplus(self.out(F.relu(self.mix(torch.cat([known, seen], 1)))))
+        # A picture with more to see than any that it was fitted on is as sure as the surest of those.
+        known = (summary.clamp(self.summary_low, self.summary_high) - self.summary_mean) / self.summary_scale
+        return _LEAST + F.softplus(self.out(F.relu(self.mix(known))))
 
-    def offsets(self, summary: Tensor, features: Tensor) -> Tensor:
+    @torch.no_grad()
+    def learn_range(self, summary: Tensor) -> None:
+        """Mean, scale and ends of the summaries (N, 6) that the quantiles are fitted on."""
+        self.summary_mean.copy_(summary.mean(0))
+        self.summary_scale.copy_(summary.std(0).clamp_min(1e-3))
+        self.summary_low.copy_(summary.quantile(0.005, dim=0))
+        self.summary_high.copy_(summary.quantile(0.995, dim=0))
+
+    def offsets(self, summary: Tensor) -> Tensor:
         """How far the interval reaches below and above the median, octaves.
 
         Parameters
         ----------
         summary : Tensor, (N, 6)
-        features : Tensor, (N, F)
 
         Returns
         -------
         Tensor, (N, 2), positive
         """
-        found: Tensor = self(summary.to(self.conformal), features.to(self.conformal)) * self.conformal
+        found: Tensor = self(summary.to(self.conformal)) * self.conformal
         return found.cpu()
 
     def distance(self, features: Tensor) -> Tensor:
-        """Mahalanobis distance (N,) of pooled features from those of the training material."""
+        """Mahalanobis distance (N,) of pooled features from those of the pictures that it was fitted on."""
         length: Tensor = (self._standard(features.to(self.conformal)) @ self.whitening).norm(dim=1)
         return length
 
     def unlike(self, features: Tensor) -> Tensor:
-        """0 to 1 (N,): ½ at the distance that one in 200 training pictures exceeds."""
+        """0 to 1 (N,): ½ at the distance that one in 200 of the held-out pictures exceeds."""
         return 1 / (1 + (self.unlike_edge / self.distance(features).clamp_min(1e-6)).pow(8))
 
     def _standard(self, features: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from kukkiri.images.tiles import is_file, picture_size, tiles
 from kukkiri.replacing import replacing
 from kukkiri.sharpness.blur import LARGEST, SMALLEST, Blur
 from kukkiri.sharpness.blur_summary import LEAST_EVIDENCE
+from kukkiri.sharpness.blur_upsampling import ROWS, BetweenCells, full_size, strips
 from kukkiri.sharpness.figures import INK, MUTED, STYLE, blur_colours, blur_scale, ticks_within
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ FORMATS = (".png", ".tif", ".tiff")
 LONGEST, LEAST = 2000, 480
 # The evidence from which on the colour is at its strongest, and how strong that is.
 _SURE, _OPACITY = 0.6, 0.66
-# Rows of the TIFF that are made at a time, and side of its tiles, pixels.
-_ROWS = 256
 
 
 def check_map_path(path: Path) -> None:
@@ -56,6 +54,7 @@ def write_map(image: ImageLike | ImageFile, blur: Blur, path: Path, *, box: Box 
     image : image-like, or an open ImageFile
         Where the blur was measured.
     blur : Blur
+        The map begins at its `origin`: what a mask cut from the border of the picture, or of `box`, stays empty.
     path : Path
         .png: the picture in grey under the blur in colour. .tif: float32, sigma in pixels at the size of the picture,
         NaN where nothing counts: outside `box`, under a mask, and where there is no evidence.
@@ -74,15 +73,14 @@ def write_map(image: ImageLike | ImageFile, blur: Blur, path: Path, *, box: Box 
     check_map_path(path)
     source = image if is_file(image) else as_image(image)
     size = picture_size(source, plane)
-    place = box or Box(0, 0, *size)
     with replacing(path) as temporary:
         if path.suffix.lower() == ".png":
             import imagecodecs
 
-            picture = map_picture(source, blur, box=place, plane=plane)
+            picture = map_picture(source, blur, box=box, plane=plane)
             temporary.write_bytes(bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=6)))
         else:
-            _write_tiff(temporary, blur, place, size)
+            _write_tiff(temporary, blur, size, _begin(blur, box))
 
 
 def map_pixels(blur: Blur, size: tuple[int, int], box: Box | None = None) -> Tensor:
@@ -101,8 +99,7 @@ def map_pixels(blur: Blur, size: tuple[int, int], box: Box | None = None) -> Ten
     Tensor, (H, W)
         Pixels; NaN where nothing counts.
     """
-    place = box or Box(0, 0, *size)
-    return torch.cat([torch.from_numpy(rows) for rows in _strips(blur, place, size)])
+    return full_size(blur, size, _begin(blur, box), LEAST_EVIDENCE)
 
 
 def map_picture(
@@ -133,7 +130,7 @@ def map_picture(
     source = image if is_file(image) else as_image(image)
     size = picture_size(source, plane)
     grey, step = _reduced(source, size, plane)
-    colour, opacity = _overlay(blur, box or Box(0, 0, *size), size, step, limits)
+    colour, opacity = _overlay(blur, _begin(blur, box), size, step, limits)
     # A picture of full contrast would lend its light and dark to the colours.
     backdrop = (0.2 + 0.75 * grey)[..., None]
     mixed = backdrop * (1 - opacity) + colour * (0.7 + 0.3 * backdrop) * opacity
@@ -153,36 +150,21 @@ def _reduced(source: Any, size: tuple[int, int], plane: int) -> tuple[Tensor, in
 
 
 def _overlay(
-    blur: Blur, box: Box, size: tuple[int, int], step: int, limits: tuple[float, float]
+    blur: Blur, begin: tuple[int, int], size: tuple[int, int], step: int, limits: tuple[float, float]
 ) -> tuple[Tensor, Tensor]:
     """Colours (h, w, 3) and opacity (h, w, 1) at the size of the reduced picture."""
     shape = -(-size[0] // step), -(-size[1] // step)
-    grid = torch.arange(shape[0]) * step + step / 2, torch.arange(shape[1]) * step + step / 2
-    logs, valid, evidence = _sampled(blur, grid[0] - box.top, grid[1] - box.left)
+    y, x = ((torch.arange(count) + 0.5) * step - first for count, first in zip(shape, begin))
+    logs, valid, evidence = BetweenCells(blur).at(y, x)
     colours = blur_colours()(blur_scale(limits)(np.exp2(logs.numpy())))[..., :3]
     opacity = _OPACITY * (evidence / _SURE).clamp(0, 1) * valid
     return torch.from_numpy(np.asarray(colours, np.float32)), opacity[..., None]
 
 
-def _sampled(blur: Blur, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Log2 sigma, whether it counts, and evidence, at rows y and columns x of the part that was measured, pixels.
-
-    Between cells log sigma is interpolated, over those that count only.
-    """
-    known = torch.isfinite(blur.map) & (blur.map > 0)
-    logs = torch.where(known, blur.map.clamp_min(1e-6).log2(), torch.zeros_like(blur.map))
-    stack = torch.stack([logs * known, known.to(logs), blur.evidence * known]).float()
-    for axis, at, edge in ((1, y, blur.size[0]), (2, x, blur.size[1])):
-        place = (at / blur.stride - 0.5).clamp(0, stack.shape[axis] - 1)
-        first = place.floor().long().clamp_max(max(stack.shape[axis] - 2, 0))
-        share = (place - first).reshape([-1 if i == axis else 1 for i in range(3)])
-        second = (first + 1).clamp_max(stack.shape[axis] - 1)
-        stack = stack.index_select(axis, first) * (1 - share) + stack.index_select(axis, second) * share
-        inside = ((at >= 0) & (at < edge)).reshape([-1 if i == axis else 1 for i in range(3)])
-        stack = stack * inside
-    nearest = [(at / blur.stride).long().clamp(0, n - 1) for at, n in zip((y, x), known.shape)]
-    valid = known[nearest[0]][:, nearest[1]] & (stack[1] > 0)
-    return stack[0] / stack[1].clamp_min(1e-6), valid, stack[2] / stack[1].clamp_min(1e-6)
+def _begin(blur: Blur, box: Box | None) -> tuple[int, int]:
+    """Row and column of the picture at which what was measured begins: masked borders of the box were cut away."""
+    top, left = (box.top, box.left) if box else (0, 0)
+    return top + blur.origin[0], left + blur.origin[1]
 
 
 def _with_scale(
@@ -205,9 +187,9 @@ def _with_scale(
         bar = figure.add_axes(
             (
                 (margin + width + 30 * zoom) / canvas[0],
-                56 * zoom / canvas[1],
+                72 * zoom / canvas[1],
                 16 * zoom / canvas[0],
-                1 - 112 * zoom / canvas[1],
+                1 - 128 * zoom / canvas[1],
             )
         )
         norm = blur_scale(limits)
@@ -220,15 +202,16 @@ def _with_scale(
         scale.outline.set_visible(False)
         left = (margin + width + 16 * zoom) / canvas[0]
         figure.text(left, 1 - 22 * zoom / canvas[1], "blur, px", fontsize=9, color=MUTED, va="center")
-        figure.text(left, 1 - 40 * zoom / canvas[1], "sharp", fontsize=8, color=MUTED, va="center", style="italic")
+        for height_of, end in ((canvas[1] - 40 * zoom, "sharp"), (58 * zoom, "blurred")):
+            figure.text(left, height_of / canvas[1], end, fontsize=8, color=MUTED, va="center", style="italic")
         if math.isfinite(blur.sigma):
             sign = {None: "", "below": "< ", "above": "> "}[blur.bound]
             bar.axhline(min(max(blur.sigma, limits[0]), limits[1]), color=INK, lw=1.4)
             said = f"{sign}{blur.sigma:.3g} px"
         else:
             said = "no estimate"
-        figure.text(left, 24 * zoom / canvas[1], said, fontsize=10, color=INK, va="center", fontweight="bold")
-        figure.text(left, 42 * zoom / canvas[1], "picture", fontsize=8, color=MUTED, va="center")
+        figure.text(left, 20 * zoom / canvas[1], said, fontsize=10, color=INK, va="center", fontweight="bold")
+        figure.text(left, 36 * zoom / canvas[1], "picture", fontsize=8, color=MUTED, va="center")
         drawn = io.BytesIO()
         figure.savefig(drawn, format="rgba", dpi=dpi)
     framed: NDArray[np.uint8] = np.frombuffer(drawn.getvalue(), np.uint8).reshape(*canvas[::-1], 4)[..., :3].copy()
@@ -237,29 +220,19 @@ def _with_scale(
     return framed
 
 
-def _strips(blur: Blur, box: Box, size: tuple[int, int]) -> Iterator[NDArray[np.float32]]:
-    """Sigma at full size, some rows at a time; NaN where nothing counts."""
-    x = torch.arange(size[1]) + 0.5 - box.left
-    for top in range(0, size[0], _ROWS):
-        y = torch.arange(top, min(top + _ROWS, size[0])) + 0.5 - box.top
-        logs, valid, evidence = _sampled(blur, y, x)
-        rows = torch.where(valid & (evidence >= LEAST_EVIDENCE), logs.exp2(), torch.full_like(logs, math.nan))
-        yield rows.numpy()
-
-
-def _write_tiff(path: Path, blur: Blur, box: Box, size: tuple[int, int]) -> None:
+def _write_tiff(path: Path, blur: Blur, size: tuple[int, int], begin: tuple[int, int]) -> None:
     import tifffile
 
     tifffile.imwrite(
         path,
         (
-            np.ascontiguousarray(rows[:, x : x + _ROWS])
-            for rows in _strips(blur, box, size)
-            for x in range(0, size[1], _ROWS)
+            np.ascontiguousarray(rows[:, x : x + ROWS].numpy())
+            for rows in strips(blur, size, begin, LEAST_EVIDENCE)
+            for x in range(0, size[1], ROWS)
         ),
         shape=size,
         dtype=np.float32,
-        tile=(_ROWS, _ROWS),
+        tile=(ROWS, ROWS),
         compression="zlib",
         predictor=True,
         photometric="minisblack",

@@ -1,11 +1,10 @@
 """The blur network as an ONNX file, for programs that have no torch: cameras, microscopes, C++.
 
-The file holds the network alone. Tiles, masks, the median and the interval are the caller's: see `blur_estimator.py`.
+Tiles, masks, the median and the interval are the caller's: see `blur_estimator.py`.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from kukkiri.errors import missing_extra
-from kukkiri.networks.blur_net import evidence_of, expectation
+from kukkiri.networks.blur_net import expectation
+from kukkiri.networks.blur_picture import evidence_of, power_of_two
 from kukkiri.replacing import replacing
 from kukkiri.sharpness.blur_estimator import BlurEstimator
 
@@ -23,7 +23,7 @@ OUTPUTS = ("sigma", "evidence", "anisotropy", "family")
 
 
 class BlurGraph(nn.Module):
-    """Picture in, maps at 1/8 out.
+    """Picture in; out its maps at 1/8, and axes and family of the whole.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class BlurGraph(nn.Module):
         Parameters
         ----------
         image : Tensor, (N, 1, H, W)
-            Grey, any range; H and W multiples of 32, at least 64.
+            Grey, any range; H and W multiples of 32, at least 128.
 
         Returns
         -------
@@ -48,15 +48,15 @@ class BlurGraph(nn.Module):
             Pixels.
         evidence : Tensor, (N, 1, H/8, W/8)
             0 to 1.
-        anisotropy : Tensor, (N, 2, H/8, W/8)
-            (xx − yy, 2·xy) / (xx + yy) of the PSF's covariance.
-        family : Tensor, (N, 3, H/8, W/8)
-            Probabilities of Gaussian, disc, motion.
+        anisotropy : Tensor, (N, 2)
+            (xx − yy, 2·xy) / (xx + yy) of the PSF's covariance, of the whole picture.
+        family : Tensor, (N, 3)
+            Probabilities of Gaussian, disc, motion, likewise.
         """
-        maps = self.net(image)
+        maps, _, judged = self.net(image, judged=True)
         mean, spread = expectation(maps.logits, self.net.centres)
-        # ONNX has no power of two of its own.
-        return (mean * math.log(2)).exp(), evidence_of(spread), maps.anisotropy, maps.family.softmax(1)
+        sigma = power_of_two(mean + judged.shift[:, None, None, None])
+        return sigma, evidence_of(spread), judged.anisotropy, judged.family.softmax(1)
 
 
 def export_onnx(path: Path, weights: str | Path = "kukkiri-blur") -> None:
@@ -79,13 +79,14 @@ def export_onnx(path: Path, weights: str | Path = "kukkiri-blur") -> None:
     if find_spec("onnx") is None:
         raise missing_extra("onnx", "onnx", "writing ONNX files")
     graph = BlurGraph(BlurEstimator(weights)).eval()
-    free = {name: {0: "n", 2: "h", 3: "w"} for name in ("image", *OUTPUTS)}
+    free = {"image": {0: "n", 2: "h", 3: "w"}} | {name: {0: "n"} for name in OUTPUTS}
+    free |= {name: {0: "n", 2: "rows", 3: "columns"} for name in ("sigma", "evidence")}
     with replacing(path) as unfinished, warnings.catch_warnings():
         # The exporter warns of Python numbers in the trace: they belong to sides that are no multiples of 32.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
-            (torch.rand(1, 1, 64, 96),),
+            (torch.rand(1, 1, 128, 160),),
             str(unfinished),
             input_names=["image"],
             output_names=list(OUTPUTS),

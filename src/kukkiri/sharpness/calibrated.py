@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kukkiri.errors import InputError
 from kukkiri.metrics.score import json_number
+from kukkiri.sharpness.blur import UNLIKE
 from kukkiri.sharpness.transfer_function import SHAPES, Shape, mtf, mtf50
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ UNITS: dict[str, float | None] = {"px": None, "m": 1.0, "mm": 1e-3, "um": 1e-6, 
 ROW_FREQUENCIES = (0.1, 0.25, 0.5)
 # A picture noisier than the references by this factor is no longer taken as they were.
 NOISIER = 2.0
+# A shape of this probability is reckoned with in the interval of a contrast, at so many sizes.
+LIKELY, SAMPLES = 0.1, 240
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,32 @@ class Calibrated:
         return mtf(self.shape, self.beyond, frequency * self._pixel(per))
 
     def mtf_ratio_interval(self, frequency: float, per: str = "px") -> Interval:
-        """The least and the greatest ratio that an extra blur within `interval` leaves."""
+        """The least and the greatest ratio that an extra blur within `interval` leaves.
+
+        Of all shapes that the picture's blur has with a probability of 0.1 or more, and of `shape`.
+
+        Parameters
+        ----------
+        frequency, per : as in `mtf_ratio`
+
+        Returns
+        -------
+        (float, float)
+            In [0, 1]; NaN if the picture abstained.
+
+        Raises
+        ------
+        InputError
+            As `mtf_ratio`.
+        """
         scaled = frequency * self._pixel(per)
         low, high = self.interval
-        # Between the ends too: a disc's contrast comes back beyond each of its zeros.
-        between = [low + (high - low) * k / 64 for k in range(1, 64)] if math.isfinite(high) else []
-        ratios = [mtf(self.shape, sigma, scaled) for sigma in (low, *between, self.beyond, high)]
+        # Between the ends too: the contrast of a disc or a motion comes back beyond each of its zeros, always weaker.
+        # So the extremes lie at the ends or within two zeros, which are at most 0.31/frequency apart.
+        reach = min(high - low, 0.6 / scaled) if scaled > 0 else 0.0
+        sizes = (low, *(low + reach * k / SAMPLES for k in range(1, SAMPLES + 1)), self.beyond, high)
+        shapes = [name for name in SHAPES if name == self.shape or self.blur.family.get(name, 0.0) >= LIKELY]
+        ratios = [mtf(name, sigma, scaled) for name in shapes for sigma in sizes]
         return min(ratios), max(ratios)
 
     def contrast_loss(self, frequency: float, per: str = "px") -> float:
@@ -257,7 +280,7 @@ def _notes(calibration: Calibration, blur: Blur, sharper: bool) -> Iterator[str]
         yield "more blurred than can be measured: this is the least extra blur"
     if blur.noise > NOISIER * calibration.noise:
         yield f"noise of {blur.noise:.2g} against {calibration.noise:.2g} in the references"
-    if blur.unlike_training > 0.5:
+    if blur.unlike_training > UNLIKE:
         yield "unlike anything that the estimator was trained on"
 
 

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kukkiri.errors import InputError, one_line
-from kukkiri.images.colour import luma
 from kukkiri.images.image import Image, ImageLike, as_image
 from kukkiri.images.sniffing import SUFFIXES
 from kukkiri.sharpness.calibration import Calibration
+from kukkiri.sharpness.estimating import anisotropy_of, without_maps
+from kukkiri.sharpness.frames import count_planes, each_picture
 from kukkiri.sharpness.photon_transfer import Array, fit_transfer, flat_cells
-from kukkiri.sharpness.references import Reference, TraceableEstimator, resolved_mask, same_pixel_size
+from kukkiri.sharpness.references import Reference, TraceableEstimator, cut, resolved_mask, same_pixel_size
 from kukkiri.sharpness.repeatability import outliers, repeatability, spatial_median
 
 if TYPE_CHECKING:
+    from kukkiri.images.masks import Box
     from kukkiri.sharpness.blur import Blur
+
+SEVERAL = "a folder, or several pictures"
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,22 @@ class Observed:
     pixel_size: float | None
     cells: Array
     digest: bytes
+    folder: Path | None
 
 
 def learn(
     images: ImageLike | Iterable[ImageLike],
     pixel_size: float | None,
     mask: Any,
+    roi: Box | None,
     fields: str | Sequence[Hashable],
     estimator: TraceableEstimator,
 ) -> Calibration:
     """A calibration from pictures; parameters and errors as of `kk.calibrate`."""
-    observed = [observe(picture, i, mask, estimator) for i, picture in enumerate(_each(images))]
+    observed = [
+        observe(picture, name or f"picture {i + 1}", mask, estimator, roi=roi)
+        for i, (name, picture) in enumerate(_each(images))
+    ]
     _check_all_different(observed)
     size = pixel_size or _common_pixel_size(observed)
     observed = _with_fields(observed, fields)
@@ -53,23 +62,24 @@ def learn(
     return summarise(observed, size, estimator.fingerprint)
 
 
-def observe(picture: ImageLike, place: int, mask: Any, estimator: TraceableEstimator) -> Observed:
+def observe(
+    picture: ImageLike, name: str, mask: Any, estimator: TraceableEstimator, *, roi: Box | None = None
+) -> Observed:
     """Measure one reference.
 
     Parameters
     ----------
     picture : image-like
-    place : int
-        In the order given, from 0: its name if it has no file.
-    mask : None | 'auto' | Boolean (H, W)
+    name : str
+    mask, roi : as in `kk.calibrate`
     estimator : TraceableEstimator
 
     Returns
     -------
     Observed
     """
-    image = as_image(picture)
-    left_out = resolved_mask(image, mask)
+    whole = as_image(picture)
+    image, left_out = cut(whole, resolved_mask(whole, mask), roi)
     blur = estimator.estimate(image, mask=left_out)
     reason = None
     if blur.abstained:
@@ -77,11 +87,10 @@ def observe(picture: ImageLike, place: int, mask: Any, estimator: TraceableEstim
     elif blur.bound == "above":
         reason = "more blurred than can be measured"
     answered = blur.abstained is None
-    path = picture if isinstance(picture, (str, Path)) else image.path
     return Observed(
         Reference(
-            name=(one_line(Path(path).name) if path else "") or f"picture {place + 1}",
-            field=place + 1,
+            name=name,
+            field=1,
             sigma=blur.sigma if answered else None,
             interval=(blur.interval[0], _finite(blur.interval[1])) if answered else None,
             major=blur.major if answered else None,
@@ -90,10 +99,11 @@ def observe(picture: ImageLike, place: int, mask: Any, estimator: TraceableEstim
             noise=_finite(blur.noise),
             left_out=reason,
         ),
-        blur,
+        without_maps(blur),
         image.pixel_size,
-        flat_cells(luma(image.pixels[None])[0, 0], left_out),
+        flat_cells(image.pixels[1 if image.channels == 3 else 0], left_out),
         _digest(image),
+        None if image.path is None else Path(image.path).parent,
     )
 
 
@@ -156,22 +166,18 @@ def summarise(observed: Sequence[Observed], pixel_size: float | None, fingerprin
     )
 
 
-def _each(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
+def _each(images: ImageLike | Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:
     if isinstance(images, (str, Path)):
-        folder = Path(images)
-        if not folder.is_dir():
+        place = Path(images)
+        if place.is_dir():
+            images = _pictures_in(place)
+        elif not place.exists() or count_planes(place) < 2:
             raise InputError(
-                expected="a folder, or several pictures",
-                got=one_line(folder),
-                fix="give a list: one picture tells nothing of repeatability" if folder.exists() else "check the path",
+                expected=SEVERAL,
+                got=one_line(place),
+                fix="give a list: one picture tells nothing of repeatability" if place.exists() else "check the path",
             )
-        yield from _pictures_in(folder)
-    elif isinstance(images, Image) or not isinstance(images, Iterable):
-        raise InputError(
-            expected="a folder, or several pictures", got=type(images).__name__, fix="give a list of pictures"
-        )
-    else:
-        yield from images
+    yield from each_picture(images, expected=SEVERAL)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
@@ -227,11 +233,17 @@ def _common_pixel_size(observed: Sequence[Observed]) -> float | None:
 
 def _with_fields(observed: Sequence[Observed], fields: str | Sequence[Hashable]) -> list[Observed]:
     if isinstance(fields, str):
-        if fields not in ("different", "same"):
+        if fields not in ("different", "same", "folder"):
             raise InputError(
-                expected="'different', 'same' or one label a picture", got=ascii(fields), fix="choose one of them"
+                expected="'different', 'same', 'folder' or one label a picture",
+                got=ascii(fields),
+                fix="choose one of them",
             )
         labels: list[Hashable] = list(range(len(observed))) if fields == "different" else [0] * len(observed)
+        if fields == "folder":
+            labels = [one.folder for one in observed]
+            if None in labels:
+                raise InputError(expected="files for fields='folder'", got="pictures in memory", fix="give labels")
     else:
         labels = list(fields)
         if len(labels) != len(observed):
@@ -245,8 +257,11 @@ def _with_fields(observed: Sequence[Observed], fields: str | Sequence[Hashable])
 
 
 def _judged(observed: Sequence[Observed]) -> list[Observed]:
-    """The same, with outliers marked as left out."""
-    places = [i for i, o in enumerate(observed) if o.reference.left_out is None]
+    """The same, with outliers marked as left out.
+
+    Bounds take no part: they all have one value, and would make every size that was measured an outlier.
+    """
+    places = [i for i, o in enumerate(observed) if o.reference.left_out is None and o.blur.bound is None]
     sigmas = [observed[i].blur.sigma for i in places]
     strange = {places[i] for i in outliers(sigmas, [observed[i].reference.field for i in places])}
     rest = [observed[i].blur.sigma for i in places if i not in strange]
@@ -260,13 +275,12 @@ def _judged(observed: Sequence[Observed]) -> list[Observed]:
 
 
 def _anisotropy(blurs: Sequence[Blur]) -> tuple[float, float]:
-    """(major² − minor²)/(major² + minor²) of the spatial median, and the angle of its major axis."""
-    points = []
-    for blur in blurs:
-        large, small = blur.major**2, blur.minor**2
-        stretch = (large - small) / (large + small)
-        points.append([stretch * math.cos(2 * blur.angle), stretch * math.sin(2 * blur.angle)])
-    along, across = spatial_median(np.array(points)).tolist()
+    """(major² − minor²)/(major² + minor²) of the spatial median, and the angle of its major axis; 0 of bounds alone."""
+    points = np.array([anisotropy_of(blur) for blur in blurs])
+    points = points[np.isfinite(points).all(1)]
+    if len(points) == 0:
+        return 0.0, 0.0
+    along, across = spatial_median(points).tolist()
     angle = math.atan2(across, along) / 2
     return min(math.hypot(along, across), 0.999), math.pi / 2 if angle <= -math.pi / 2 else angle
 

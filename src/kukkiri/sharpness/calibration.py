@@ -27,6 +27,7 @@ from kukkiri.sharpness.references import (
 
 if TYPE_CHECKING:
     from kukkiri.images.image import ImageLike
+    from kukkiri.images.masks import Box
     from kukkiri.sharpness.photon_transfer import PhotonTransfer
     from kukkiri.sharpness.repeatability import Repeatability
 
@@ -55,7 +56,7 @@ class Calibration:
     noise : float
         Standard deviation of white noise on [0, 1]: the median over references.
     photon_transfer : PhotonTransfer or None
-        The noise as a function of signal; None where the pictures do not show it.
+        The noise as a function of signal, of colour pictures in green; None where the pictures do not show it.
     repeatability : Repeatability or None
         How far references lie apart, between fields or between pictures of one field as it says, and the smallest
         detectable change; None of fewer than three, or with `bound`.
@@ -138,8 +139,8 @@ class Calibration:
         ----------
         image : image-like, or the Blur of one
             From the instrument and at the magnification that was calibrated.
-        mask : None | 'auto' | Boolean (H, W)
-            As for `kk.blur`; not with a Blur.
+        mask : None | 'auto' | Boolean (H, W) | tuple of these
+            As for `calibrate`; not with a Blur.
         pixel_size : float or str, optional
             Metres, or '1.3 nm'; default: what the picture says, else what the calibration says.
         estimator : TraceableEstimator, optional
@@ -257,7 +258,8 @@ def calibrate(
     *,
     pixel_size: float | str | None = None,
     mask: Any = None,
-    fields: Literal["different", "same"] | Sequence[Hashable] = "different",
+    roi: Box | None = None,
+    fields: Literal["different", "same", "folder"] | Sequence[Hashable] = "different",
     estimator: TraceableEstimator | None = None,
 ) -> Calibration:
     """Learn an instrument's own blur, noise and repeatability from pictures in focus.
@@ -266,13 +268,18 @@ def calibrate(
     ----------
     images : folder, or iterable of image-likes
         In focus, of one magnification, taken as pictures are taken in use; at least three, better ten, of different
-        fields. A folder is searched with its sub-folders.
+        fields. A folder is searched with its sub-folders. Every plane of a file counts as a picture. Each is read as a
+        whole, one after the other.
     pixel_size : float or str, optional
         Metres, or '1.3 nm'; default: what the pictures say. Given, it holds for all of them.
-    mask : None | 'auto' | Boolean (H, W)
-        True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text of each picture.
-    fields : 'different' | 'same' | sequence
-        Which pictures show the same field of view: none, all, or those with equal labels (one a picture).
+    mask : None | 'auto' | Boolean (H, W) | tuple of these
+        True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text of each picture; several
+        masks add.
+    roi : Box, optional
+        Only this region of each picture; masks are of the whole picture all the same.
+    fields : 'different' | 'same' | 'folder' | sequence
+        Which pictures show the same field of view: none, all, those in one folder, or those with equal labels (one a
+        picture).
     estimator : TraceableEstimator, optional
         Default: that of `kk.blur`.
 
@@ -285,10 +292,11 @@ def calibrate(
     Raises
     ------
     InputError
-        If pixel sizes differ or are known of some pictures only, a picture was given twice, or none can be used.
+        If pixel sizes differ or are known of some pictures only, a picture was given twice, a single array was given,
+        or none can be used.
     KukkiriError
         If a picture cannot be read.
     """
     from kukkiri.sharpness.calibrating import learn
 
-    return learn(images, checked_pixel_size(pixel_size), mask, fields, estimator or ShippedEstimator())
+    return learn(images, checked_pixel_size(pixel_size), mask, roi, fields, estimator or ShippedEstimator())

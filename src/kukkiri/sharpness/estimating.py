@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 # A 90 % interval reaches this many standard deviations to either side.
 HALF_90 = 1.6448536269514722
-# An axis ratio below this is round: the estimator sees no more than this on a round PSF, but for one picture in twenty.
-CLEAR_RATIO = 1.2
 # No single picture's log sigma is surer than this.
 _LEAST_ERROR = 0.005
 
@@ -49,6 +48,26 @@ class HasSigma(Protocol):
     @property
     def abstained(self) -> str | None:
         """Why there is none."""
+
+
+class HasAxes(Protocol):
+    """The principal axes of a blur: a `Blur`, or a part of one."""
+
+    @property
+    def bound(self) -> Literal["below", "above"] | None:
+        """Where the size is only a bound."""
+
+    @property
+    def major(self) -> float:
+        """Larger principal standard deviation, pixels; NaN if abstained."""
+
+    @property
+    def minor(self) -> float:
+        """Smaller principal standard deviation, pixels; NaN if abstained."""
+
+    @property
+    def angle(self) -> float:
+        """Of the major axis, radians from +x towards +y."""
 
 
 class LogSigma(NamedTuple):
@@ -160,6 +179,30 @@ def free_part(box: Box, left_out: Tensor | None) -> tuple[Box, Tensor | None]:
 def ratio_of(blur: Blur) -> float:
     """Major over minor axis; NaN if there is none."""
     return blur.major / blur.minor if blur.minor > 0 else math.nan
+
+
+def anisotropy_of(blur: HasAxes) -> tuple[float, float]:
+    """The axes of a blur as a vector that a mean may be taken of: opposite axes cancel.
+
+    Parameters
+    ----------
+    blur : Blur, or a part of one
+
+    Returns
+    -------
+    (float, float)
+        (xx − yy, 2·xy) / (xx + yy) of its PSF, each from −1 to 1; NaN where it abstained, and outside the measurable
+        range, where the axes are not known.
+    """
+    if blur.bound is not None or not blur.minor > 0:
+        return math.nan, math.nan
+    stretch = (blur.major**2 - blur.minor**2) / (blur.major**2 + blur.minor**2)
+    return stretch * math.cos(2 * blur.angle), stretch * math.sin(2 * blur.angle)
+
+
+def without_maps(blur: Blur) -> Blur:
+    """The same without its map and its evidence: there may be thousands to hold until the end."""
+    return replace(blur, map=blur.map.new_empty(0, 0), evidence=blur.evidence.new_empty(0, 0))
 
 
 def default_estimator() -> Estimator:

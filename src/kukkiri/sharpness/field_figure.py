@@ -107,7 +107,7 @@ def _cell(axes: Axes, cell: FieldCell, ink: str) -> None:
     """Number and ellipse. Ellipses are drawn to one size: the colour tells how large the blur is, they what shape."""
     from matplotlib.patches import Ellipse
 
-    from kukkiri.sharpness.estimating import CLEAR_RATIO
+    from kukkiri.sharpness.blur import CLEAR_RATIO
 
     box = cell.box
     x = box.left + box.width / 2

@@ -17,7 +17,7 @@ from kukkiri.sharpness.estimating import spread_of
 
 Array = NDArray[np.float64]
 
-# Cells that a plane, with the curvature of the field, must have left over.
+# Fewest cells that a plane and the curvature of the field, four parameters together, are fitted to.
 _LEAST_CELLS = 6
 _LEVEL = 0.05
 

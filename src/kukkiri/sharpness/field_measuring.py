@@ -19,7 +19,7 @@ from kukkiri.images.image import Image
 from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import find_overlays
 from kukkiri.sharpness.blur import LARGEST, SMALLEST, Blur
-from kukkiri.sharpness.blur_cells import weight_of, weighted_quantiles
+from kukkiri.sharpness.blur_cells import weighted_quantiles
 from kukkiri.sharpness.estimating import HALF_90, Estimator, error_of, free_part, log_sigma
 from kukkiri.sharpness.field import LEAST_CELL, ChannelField, Field, FieldCell
 from kukkiri.sharpness.field_fit import Array, fit_astigmatism, fit_tilt
@@ -132,7 +132,7 @@ class FieldMeasuring:
             if int(counts.sum()) < 2:
                 values.append(math.nan)
                 continue
-            values.append(2 ** weighted_quantiles(sigma[counts].log2(), weight_of(its[counts]), (0.5,))[0])
+            values.append(2 ** weighted_quantiles(sigma[counts].log2(), its[counts].square(), (0.5,))[0])
         return blur, values, evidence
 
     def _cell(self, index: int, value: float, evidence: float) -> FieldCell:

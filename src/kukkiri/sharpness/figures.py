@@ -39,7 +39,10 @@ STYLE: Any = {
 
 
 def blur_colours() -> Colormap:
-    """Perceptually uniform: sharp is yellow, blurred is blue, and nothing between is grey like the picture below."""
+    """Perceptually uniform: sharp is bright yellow, as on any map of focus; blurred is dark blue.
+
+    Nothing between is grey like the picture below. The report's maps have the same colours (pages/static/blur.js).
+    """
     import matplotlib as mpl
 
     return mpl.colormaps["plasma_r"].with_extremes(bad=(0.5, 0.5, 0.5, 0.0))

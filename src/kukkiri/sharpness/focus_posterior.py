@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kukkiri.sharpness.blur import SMALLEST
-from kukkiri.sharpness.estimating import HALF_90, LogSigma, log_sigma
+from kukkiri.sharpness.estimating import HALF_90, LogSigma, anisotropy_of, log_sigma
 
 if TYPE_CHECKING:
     from kukkiri.sharpness.blur import Blur
@@ -45,7 +45,7 @@ class Readings(NamedTuple):
     ----------
     sizes : (LogSigma, LogSigma)
     anisotropy : tuple of (ndarray, (2,)) or None
-        (xx − yy, 2·xy) / (xx + yy) of either PSF; None outside the measurable range.
+        Of either PSF, as `anisotropy_of` gives it; None outside the measurable range.
     anisotropy_error : float
     """
 
@@ -157,10 +157,8 @@ def log_likelihood(theta: Particles, readings: Readings) -> Array:
 
 
 def _anisotropy(blur: Blur) -> Array | None:
-    if blur.bound is not None or not blur.minor > 0:
-        return None
-    stretch = (blur.major**2 - blur.minor**2) / (blur.major**2 + blur.minor**2)
-    return stretch * np.array([math.cos(2 * blur.angle), math.sin(2 * blur.angle)])
+    axes = np.array(anisotropy_of(blur))
+    return axes if np.isfinite(axes).all() else None
 
 
 def _temper(likelihood: Callable[[Array], Array], random: np.random.Generator, count: int) -> Array:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kukkiri.errors import InputError, ShapeError
-from kukkiri.sharpness.estimating import Estimator, default_estimator
+from kukkiri.errors import InputError, ShapeError, one_line
+from kukkiri.sharpness.estimating import Estimator, default_estimator, without_maps
 from kukkiri.sharpness.focus_fit import Optimum
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
 
     from kukkiri.images.image import ImageLike
@@ -80,12 +81,11 @@ class FocusSeries:
         """A JSON-ready dict; NaN is None, infinity 'Infinity'."""
         from kukkiri.metrics.score import json_number
 
-        named = self.best is not None and self.names
         return {
             "verdict": self.verdict,
             "statement": self.statement,
             "best": self.best,
-            "best_name": self.names[self.best] if named and self.best is not None else None,
+            "best_name": self.names[self.best] if self.best is not None and self.names else None,
             "best_position": None if self.best is None else self.positions[self.best],
             "optimum": json_number(self.optimum),
             "optimum_lo": json_number(self.optimum_interval[0]),
@@ -127,13 +127,13 @@ def focus_series(
     Parameters
     ----------
     images : iterable of image-likes, or path
-        The frames; of one file, its planes.
+        The frames; a file of several planes stands for all of them, in their order.
     positions : sequence of float, optional
         Focus positions of the frames, in any order; default: 0, 1, 2, …
     unit : str, optional
         Of the positions; only said, not computed with.
     names : sequence of str, optional
-        Of the frames; default: the names of their files.
+        Of the frames; default: the names of their files, with the planes: 'stack.tif [2]'.
     mask : None | 'auto' | Boolean (H, W)
         True where pixels must not count, as in `kk.blur`.
     estimator : optional
@@ -148,19 +148,30 @@ def focus_series(
     Raises
     ------
     InputError
-        If there are no frames, or not as many positions as frames, or positions that are not finite.
+        If there are no frames, or it is a single array, or there are not as many positions or names as frames (said
+        before anything is measured, unless `images` is an iterator), or positions that are not finite.
     KukkiriError
         If a frame cannot be read.
     """
+    from kukkiri.sharpness.frames import count_pictures, each_picture
+
+    _check_finite(positions)
+    listed = {"position": positions, "name": names}
+    given = {what: len(values) for what, values in listed.items() if values is not None}
+    count = count_pictures(images) if given else None
+    if count is not None:
+        _check_count(given, count)
     teller = estimator or default_estimator()
     blurs, found = [], []
-    for index, image in enumerate(_planes(images) if isinstance(images, (str, Path)) else images):
-        blurs.append(teller.estimate(image, mask=mask))
-        path = image if isinstance(image, (str, Path)) else getattr(image, "path", None)
-        found.append(Path(path).name if path is not None else f"frame {index}")
+    for index, (name, image) in enumerate(each_picture(images)):
+        if index >= min(given.values(), default=index + 1):
+            _check_count(given, index + 1, " or more")
+        blur = teller.estimate(image, mask=mask)
         if on_frame is not None:
-            on_frame(index, blurs[-1])
-    return series_of(blurs, positions, unit=unit, names=names or found)
+            on_frame(index, blur)
+        blurs.append(without_maps(blur))
+        found.append(name or f"frame {index}")
+    return series_of(blurs, positions, unit=unit, names=found if names is None else names)
 
 
 def series_of(
@@ -176,19 +187,25 @@ def series_of(
     if not blurs:
         raise InputError(expected="frames", got="none", fix="name at least one picture")
     where = [float(v) for v in (range(len(blurs)) if positions is None else positions)]
-    if len(where) != len(blurs):
-        raise ShapeError(
-            expected=f"a position for each of {len(blurs)} frames", got=str(len(where)), fix="give as many as frames"
-        )
-    if not all(map(math.isfinite, where)):
-        raise InputError(expected="finite positions", got=str(where), fix="leave out frames whose place is not known")
     called = tuple(names) if names is not None else tuple(f"frame {i}" for i in range(len(blurs)))
+    _check_count({"position": len(where), "name": len(called)}, len(blurs))
+    _check_finite(where)
     return FocusCurve(blurs, where, unit or ("frame" if positions is None else ""), called).judged()
 
 
-def _planes(path: str | Path) -> Iterable[ImageLike]:
-    from kukkiri.images.reading import open_image
+def _check_count(given: Mapping[str, int], count: int, more: str = "") -> None:
+    """Raise ShapeError unless there are as many positions and names as frames."""
+    for what, number in given.items():
+        if number != count:
+            raise ShapeError(
+                expected=f"a {what} for each of {count}{more} frames", got=str(number), fix="give as many as frames"
+            )
 
-    with open_image(path) as source:
-        for plane in range(source.planes):
-            yield source.read(plane)
+
+def _check_finite(positions: Sequence[float] | None) -> None:
+    if positions is not None and not all(map(math.isfinite, positions)):
+        raise InputError(
+            expected="finite positions",
+            got=one_line([float(v) for v in positions], 80),
+            fix="leave out frames whose place is not known",
+        )

@@ -20,7 +20,8 @@ and B² = sigma_b² − s0² (d = 0):
 * with astigmatism neither slope nor s0 is needed: with E = anisotropy × sigma², m = h E_a / (E_a − E_b). The long axis
   of the spot turns by 90° when focus is passed, so that E changes its sign between the pictures if focus lies there.
   A motion, which draws both spots out the same way, passes for focus outside.
-* s0 not known: it lies between 0 and the smaller of both sizes, and the interval covers all of that.
+* s0 not known: it is anything from half of the least that can be told (0.175 px) to 1.5 times the smaller of both
+  sizes, which may itself be measured too small; the interval covers all of that.
 
 All of it at once, with the intervals of both pictures, is Bayes' rule: the posterior of (m, d, φ, k, s0), sampled.
 Sources: for the probe Reimer, Scanning Electron Microscopy, 2nd ed., 1998, chapter 2. A pair of pictures as
@@ -178,7 +179,8 @@ def focus_step(
         From a to b, in any unit and with its sign; all distances are in that unit.
     baseline : float, (float, float) or Calibration, optional
         Sigma in focus, pixels, or its 90 % interval, or the calibration of the instrument at this magnification.
-        Unless given, anything up to the smaller of both blurs, equally likely on a logarithmic scale.
+        Unless given, anything from 0.175 px to 1.5 times the smaller of both blurs, equally likely on a logarithmic
+        scale.
     slope : float or (float, float), optional
         Blur that one unit of defocus adds, pixels, or its 90 % interval. With it there is one answer; without it there
         are often two, see the module.

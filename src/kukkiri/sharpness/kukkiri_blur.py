@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kukkiri.images.image import Image, ImageLike, as_batch
+from kukkiri.images.image import ImageLike, as_batch
 from kukkiri.images.masks import Box
 from kukkiri.metrics.base import Metric
 from kukkiri.sharpness.blur import Blur
@@ -52,7 +52,7 @@ class KukkiriBlur(Metric):
         -------
         list of Blur
         """
-        if isinstance(image, Image):
+        if not isinstance(image, Tensor) or image.ndim < 4:  # one picture: what its file says is kept
             return [self.estimator.estimate(image, mask=mask)]
         batch = as_batch(image)
         masks = [mask] * len(batch) if mask is None or torch.as_tensor(mask).ndim == 2 else list(mask)

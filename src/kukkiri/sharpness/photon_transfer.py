@@ -5,6 +5,9 @@ on [0, 1], so that 1/b electrons fill the range, and a holds the read noise and 
 curve of Janesick, Photon Transfer, SPIE 2007; EMVA 1288). Flat frames would tell it best; here cells of 16 × 16 pixels
 stand for them, of all pictures together, if nothing is in a cell but noise: where the means of its 4 × 4 blocks lie no
 further from a plane than the noise between neighbouring pixels makes them.
+
+Of colour pictures one channel is looked at, green: a weighted mean of channels, such as luma, has less noise than any
+of them. Where colours are interpolated from a mosaic, neighbours share their noise, and the slope comes out too small.
 """
 
 from __future__ import annotations
@@ -12,13 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 Array = NDArray[np.float64]
 
@@ -70,6 +71,7 @@ def flat_cells(grey: Tensor, left_out: Tensor | None = None) -> Array:
     Parameters
     ----------
     grey : Tensor, (H, W), values in [0, 1]
+        One channel.
     left_out : Tensor of bool, (H, W), optional
 
     Returns
@@ -81,10 +83,13 @@ def flat_cells(grey: Tensor, left_out: Tensor | None = None) -> Array:
     rows, columns = grey.shape[0] // CELL, grey.shape[1] // CELL
     if rows == 0 or columns == 0:
         return np.empty((0, 2))
-    cells = _cells(grey, rows, columns).double().numpy()
+    free = torch.ones(rows, columns, dtype=torch.bool)
     if left_out is not None:
-        cells = cells[~_cells(left_out, rows, columns).flatten(1).any(1).numpy()]
-    cells = cells[:: max(1, -(-len(cells) // _MOST))]
+        free = ~_cells(left_out, rows, columns).any(3).any(2)
+    row, column = free.nonzero(as_tuple=True)
+    step = max(1, -(-len(row) // _MOST))
+    # Only those that are looked at are copied, in double precision: the picture may be large.
+    cells = _cells(grey, rows, columns)[row[::step], column[::step]].double().numpy()
     rough = np.diff(np.diff(cells, n=2, axis=1), n=2, axis=2)
     fine = (rough**2).mean((1, 2)) / _GAIN
     side = CELL // BLOCK
@@ -148,9 +153,9 @@ def fit_transfer(cells: Sequence[Array]) -> PhotonTransfer | None:
 
 
 def _cells(plane: Tensor, rows: int, columns: int) -> Tensor:
-    """(rows · columns, CELL, CELL)."""
+    """(rows, columns, CELL, CELL), a view."""
     cut = plane[: rows * CELL, : columns * CELL]
-    return cut.reshape(rows, CELL, columns, CELL).transpose(1, 2).reshape(-1, CELL, CELL)
+    return cut.reshape(rows, CELL, columns, CELL).transpose(1, 2)
 
 
 def _without_plane(side: int) -> Array:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kukkiri.errors import InputError, one_line
@@ -11,7 +13,10 @@ from kukkiri.images.pixel_size import metres
 from kukkiri.weights import entry_of
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from kukkiri.images.image import Image
+    from kukkiri.images.masks import Box
     from kukkiri.sharpness.blur import Blur
 
 # Pixel sizes that differ by more belong to different magnifications.
@@ -51,7 +56,7 @@ class Reference:
     Parameters
     ----------
     name : str
-        Of its file, without the folder.
+        Of its file, without the folder; 'stack.tif [2]' for a plane of a file.
     field : int
         Which field of view it shows, counted from 1.
     sigma : float or None
@@ -78,9 +83,12 @@ class Reference:
 
 
 def resolved_mask(image: Image, mask: Any) -> Any:
-    """None or a Boolean tensor (H, W): 'auto' is answered for this picture."""
+    """None or a Boolean tensor (H, W): 'auto' is answered for this picture, several masks add."""
     if mask is None:
         return None
+    if isinstance(mask, tuple):
+        found = [one for one in (resolved_mask(image, part) for part in mask) if one is not None]
+        return reduce(or_, found) if found else None
     if isinstance(mask, str) and mask == "auto":
         from kukkiri.images.overlays import find_overlays
 
@@ -88,6 +96,34 @@ def resolved_mask(image: Image, mask: Any) -> Any:
     from kukkiri.images.masks import as_mask
 
     return as_mask(mask, (image.height, image.width))
+
+
+def cut(image: Image, left_out: Tensor | None, roi: Box | None) -> tuple[Image, Tensor | None]:
+    """A region of a picture, and the mask within.
+
+    Parameters
+    ----------
+    image : Image
+    left_out : Tensor of bool, (H, W), or None
+        Of the whole picture.
+    roi : Box or None
+        None: all of it.
+
+    Returns
+    -------
+    Image
+    Tensor of bool or None
+
+    Raises
+    ------
+    ShapeError
+        If the region reaches outside.
+    """
+    if roi is None:
+        return image, left_out
+    rows, columns = roi.checked_inside(image.height, image.width).slices
+    part = replace(image, pixels=image.pixels[:, rows, columns].contiguous())
+    return part, None if left_out is None else left_out[rows, columns]
 
 
 def same_pixel_size(a: float, b: float) -> bool:

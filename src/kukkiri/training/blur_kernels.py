@@ -83,11 +83,11 @@ def _motion(random: np.random.Generator, sigma: float, angle: float) -> tuple[Te
 def _airy(random: np.random.Generator, sigma: float, angle: float) -> tuple[Tensor, int]:
     from kukkiri.optics.airy import defocused_airy
 
-    # A radius of σ√2 either by diffraction or by defocus: the truth is taken from the kernel that comes out.
-    if random.random() < 0.4:
-        return defocused_airy(min(0.95, 0.45 / sigma), random.uniform(0, 0.6)), -1
-    waves = random.uniform(0.6, 4)
-    return defocused_airy(min(0.95, 1.4 * waves / sigma), waves), -1
+    # By diffraction, whose sigma depends on where the kernel ends, or by defocus, far from which it is 2·waves/cutoff.
+    if sigma < 1.3 or random.random() < 0.3:
+        return defocused_airy(min(0.95, 0.9 / sigma), random.uniform(0, 0.6)), -1
+    waves = random.uniform(0.6, min(4.0, 0.475 * sigma))
+    return defocused_airy(2 * waves / sigma, waves), -1
 
 
 def _mixture(random: np.random.Generator, sigma: float, angle: float) -> tuple[Tensor, int]:
@@ -102,7 +102,7 @@ _Kind = Callable[[np.random.Generator, float, float], tuple[Tensor, int]]
 _KINDS: tuple[_Kind, ...] = (
     _gaussian, _disc, _p_exponential, _elliptical_gaussian, _elliptical_disc, _motion, _airy, _mixture,
 )  # fmt: skip
-_SHARES = (0.27, 0.27, 0.05, 0.18, 0.11, 0.05, 0.04, 0.03)
+_SHARES = (0.29, 0.29, 0.03, 0.16, 0.13, 0.05, 0.03, 0.02)
 
 
 def _cut(kernel: Tensor) -> Tensor:

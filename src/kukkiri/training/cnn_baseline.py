@@ -7,7 +7,7 @@ Model: EfficientNet-Lite0 as published; of the ends of its stages 1 to 5, mean a
 over the picture (544 numbers, computed once a run: minutes). Trained is only the head, 0.16 M parameters.
 Loss: smooth L1 of log sigma.
 Run: `kukkiri train cnn-baseline --data FOLDER --steps 6000 --precision no --out RUN`, seed 0, on the 400 photographs of
-BSDS500's train and test sets; on one shared core two minutes, after seven for the features.
+BSDS500's train and test sets; on one core two minutes, after seven for the features.
 Reached on the 40 held-out ones, clean: median error 6.6 %, 90th percentile 17.5 %, Spearman 0.994.
 Tried on them first, with 12 views (median error): ridge regression on one stage (10 % for the fourth and fifth, 13 % to
 29 % for the others), on the classifier's last features (18 %), on stages 1 to 5 (9.3 %); with one hidden layer on those
@@ -34,10 +34,9 @@ from kukkiri.images.reading import load
 from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
 from kukkiri.optics import psf
 from kukkiri.sharpness.cnn_baseline import BlurHead, pooled_features
-from kukkiri.training.kukkiri_blur import picture_files
+from kukkiri.training.photographs import picture_files, split
 from kukkiri.training.recipe import Recipe, generator
 
-HELD_OUT_EVERY = 10
 SIGMAS = (0.3, 8.0)
 SMALLEST_CUT = 96
 SHARE_GREY = 0.25
@@ -95,9 +94,10 @@ class CnnBaseline(Recipe):
         """Of the pictures trained on, and of those held out; made on first use."""
         if self._features is None:
             trunk = efficientnet_lite0()
-            found = [features_of(trunk, file, at, self.views) for at, file in enumerate(self.files)]
-            parts = [found[i] for i in range(len(found)) if i % HELD_OUT_EVERY != 0], found[::HELD_OUT_EVERY]
-            self._features = _joined(parts[0]), _joined(parts[1])
+            found = {file: features_of(trunk, file, at, self.views) for at, file in enumerate(self.files)}
+            parts = split(self.files)
+            training, held_out = (_joined([found[file] for file in part]) for part in (parts.training, parts.held_out))
+            self._features = training, held_out
         return self._features
 
     def model(self) -> nn.Module:

@@ -106,7 +106,7 @@ def samples(batch: Any) -> int:
 
 
 def describe(device: torch.device) -> str:
-    """A device in words: 'cuda (NVIDIA H200)', 'cpu (2 threads)'."""
+    """A device in words: 'cuda (its name)', 'cpu (2 threads)'."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type

@@ -13,6 +13,9 @@ from torch import Tensor
 from kukkiri.images.filtering import gaussian_blur
 from kukkiri.optics.jpeg import jpeg
 
+# Share of the mild days.
+MILD = 0.75
+
 
 def another_day(image: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Random light, tone curve, gain, noise and file format.
@@ -31,8 +34,9 @@ def another_day(image: Tensor, random: np.random.Generator) -> tuple[Tensor, Ten
     """
     count, _, height, width = image.shape
 
-    # Half of the pictures have a mild day, with one or two of all these; or none would ever show its PSF clearly.
-    eventful = np.where(random.random(count) < 0.5, 0.3, 1.0)
+    # Most pictures have a mild day, with one or two of all these; or few would ever show their PSF clearly, and what
+    # tells a disc from a Gaussian would be drowned by what nobody can tell.
+    eventful = np.where(random.random(count) < MILD, 0.25, 1.0)
 
     def some(share: float) -> NDArray[np.bool_]:
         return random.random(count) < share * eventful

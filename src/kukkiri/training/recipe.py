@@ -168,7 +168,7 @@ class Recipe(ABC):
 
         import kukkiri
 
-        tensors = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
+        tensors = {name: halved(tensor) for name, tensor in model.state_dict().items()}
         about = {"recipe": self.name, "title": self.title, "settings": json.dumps(self.settings(), sort_keys=True)}
         # Written here and not by safetensors, whose files only their owner may read.
         path.write_bytes(save(tensors, metadata={**about, "kukkiri": kukkiri.__version__}))
@@ -212,7 +212,8 @@ def _plain(value: Any) -> Any:
     return value.name if isinstance(value, PurePath) else value
 
 
-def _halved(tensor: Tensor) -> Tensor:
+def halved(tensor: Tensor) -> Tensor:
+    """A copy in half precision, unless that could not hold its values."""
     import torch
 
     tensor = tensor.detach().cpu()

@@ -18,30 +18,53 @@ from kukkiri.training.sharp_material import Material
 
 
 def layered(
-    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+    sharp: Tensor,
+    own: Tensor,
+    kernel: Tensor,
+    material: Material,
+    bank: KernelBank,
+    side: int,
+    random: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Objects before a background, each with its own blur; a blurred object spreads over what is behind it."""
     wide = sharp.shape[-1]
     mask = _mask(wide, random, softness=1e-3)
     behind, _ = bank.draw(random)
-    front = material.cut(wide, random)
+    front, front_own = material.cut(wide, random)
     seen, covered = convolved([mask * front, mask], [kernel, kernel], side)
     (background,) = convolved([sharp], [behind], side)
-    return seen + (1 - covered) * background, _mixed(mask[MARGIN:-MARGIN, MARGIN:-MARGIN], kernel, behind)
+    inner = mask[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    moments = _mixed(inner, kernel, behind)
+    moments[:2] += inner * front_own[MARGIN:-MARGIN, MARGIN:-MARGIN] + (1 - inner) * own
+    return seen + (1 - covered) * background, moments
 
 
 def swapped(
-    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+    sharp: Tensor,
+    own: Tensor,
+    kernel: Tensor,
+    material: Material,
+    bank: KernelBank,
+    side: int,
+    random: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """One picture under two kernels that change places, abruptly or softly."""
     other, _ = bank.draw(random)
     mask = _mask(side, random, softness=10 ** random.uniform(-2.5, 0))
     first, second = convolved([sharp, sharp], [kernel, other], side)
-    return mask * first + (1 - mask) * second, _mixed(mask, kernel, other)
+    moments = _mixed(mask, kernel, other)
+    moments[:2] += own
+    return mask * first + (1 - mask) * second, moments
 
 
 def graded(
-    sharp: Tensor, kernel: Tensor, material: Material, bank: KernelBank, side: int, random: np.random.Generator
+    sharp: Tensor,
+    own: Tensor,
+    kernel: Tensor,
+    material: Material,
+    bank: KernelBank,
+    side: int,
+    random: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
     """A blur that grows steadily, as on a tilted specimen or a floor."""
     low = math.exp(random.uniform(math.log(0.4), math.log(5)))
@@ -55,16 +78,16 @@ def graded(
     picture = sharp[inset : inset + wide, inset : inset + wide][None, None]
     family: Literal["gaussian", "disc"] = "gaussian" if random.random() < 0.5 else "disc"
     seen = blur_by_map(picture, sigma, family, levels=10)[0, 0, margin:-margin, margin:-margin]
-    square = sigma[0, 0, margin:-margin, margin:-margin].square()
+    square = sigma[0, 0, margin:-margin, margin:-margin].square() + own
     return seen, torch.stack([square, square, torch.zeros_like(square)])
 
 
 _Vary = Callable[
-    [Tensor, Tensor, Material, KernelBank, int, np.random.Generator],
+    [Tensor, Tensor, Tensor, Material, KernelBank, int, np.random.Generator],
     tuple[Tensor, Tensor],
 ]
 VARIED: tuple[_Vary, ...] = (layered, swapped, graded)
-SHARES = (0.18, 0.12, 0.08)
+SHARES = (0.15, 0.10, 0.08)
 
 
 def _mixed(mask: Tensor, first: Tensor, second: Tensor) -> Tensor:

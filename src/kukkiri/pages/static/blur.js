@@ -5,13 +5,8 @@ import { element, svg, visible } from "./dom.js";
 // As the map is encoded (inspection/blur_view.py): red is 16 · (log2 sigma + 2), green 15 times the evidence.
 const OCTAVE = 16;
 const LOWEST = -2;
-// A false ratio above this is rare on a round blur.
-const ROUND = 1.2;
-const DOUBTFUL = 0.5;
-// A kind that is less probable is no finding.
-const LIKELY = 0.6;
-// The colours of .ramp in components.css.
-const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
+// The colours of .ramp in components.css, from sharp to blurred: those of sharpness/figures.py.
+const RAMP = [[240, 249, 33], [253, 195, 40], [248, 148, 65], [229, 107, 93], [203, 70, 121], [168, 34, 150], [125, 3, 168], [75, 3, 161], [13, 8, 135]];
 const CANVAS_SIDE = 480;
 
 // "< 0.35 px" where the blur lies outside the measurable range; else the text as it is.
@@ -48,12 +43,11 @@ export function blurProperties(blur, say, format) {
   if (!blur || blur.abstained || blur.bound) return [];
   const ratio = blur.major / blur.minor;
   const angle = `${Math.round((blur.angle * 180) / Math.PI)}°`.replace("-", "−");
-  const [kind, share] = Object.entries(blur.family).reduce((best, next) => (next[1] > best[1] ? next : best));
   return [
     [say("blur.shape"), element("span", { class: "with-icon" }, outline(blur),
-      element("span", ratio < ROUND ? {} : { "data-tip": say("blur.angle_help") },
-        ratio < ROUND ? say("blur.round", { ratio: ratioText(ratio) }) : say("blur.astigmatic", { ratio: ratioText(ratio), angle })))],
-    [say("blur.family"), share < LIKELY ? say("blur.family_unclear") : say("blur.kind", { kind: say(`blur.family_${kind}`), percent: format.percent(share) })],
+      element("span", blur.round ? {} : { "data-tip": say("blur.angle_help") },
+        blur.round ? say("blur.round", { ratio: ratioText(ratio) }) : say("blur.astigmatic", { ratio: ratioText(ratio), angle })))],
+    [say("blur.family"), blur.kind ? say("blur.kind", { kind: say(`blur.family_${blur.kind}`), percent: format.percent(blur.family[blur.kind]) }) : say("blur.family_unclear")],
     [say("blur.sharpest"), pixelsText(blur.sharpest, 3, blur, say, format)],
   ];
 }
@@ -64,7 +58,7 @@ export function blurNotes(blur, say) {
   return [
     blur.abstained && element("span", { class: "note" }, reasonText(blur.abstained, say)),
     blur.bound && element("span", { class: "note" }, say(blur.bound === "below" ? "blur.below_note" : "blur.above_note")),
-    blur.unlike > DOUBTFUL && element("span", { class: "caution" }, element("span", { class: "chip warn" }, say("blur.unlike")), " ", say("blur.unlike_note")),
+    blur.doubtful && element("span", { class: "caution" }, element("span", { class: "chip warn" }, say("blur.unlike")), " ", say("blur.unlike_note")),
   ];
 }
 
