@@ -16,7 +16,10 @@ from kukkiri.sharpness.blur_cells import Walked, weighted_quantiles
 from kukkiri.sharpness.blur_interval import IntervalHead, summary_of
 
 # Where the upper hundredth of the evidence lies below this, nothing in the picture tells its blur.
-LEAST_EVIDENCE = 0.22
+LEAST_EVIDENCE = 0.15
+# Nor is an interval wider than this, octaves, an answer: between noise, where it is, and pictures lies a wide gap.
+WIDEST = 2.3
+_NO_EVIDENCE = "no evidence: nothing but noise, or no structure finer than the blur"
 
 
 def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_size: float | None) -> Blur:
@@ -38,6 +41,9 @@ def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_s
     noise = median_high(walked.noise) if walked.noise else math.nan
     reason = _reason_to_abstain(walked, evidence)
     found = size_of(walked)
+    below, above = (math.inf, math.inf) if found is None else head.offsets(found.summary[None])[0].tolist()
+    if reason is None and below + above > WIDEST:
+        reason = _NO_EVIDENCE
     sigma_map = map_of(walked.mean if found is None else found.mean, walked.weight, walked.share[0])
     strongest = evidence.amax(0)
     nan = math.nan
@@ -47,7 +53,6 @@ def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_s
             walked.stride, size, nan, reason or "nothing is left to measure",
         )  # fmt: skip
     middle = found.median
-    below, above = head.offsets(found.summary[None])[0].tolist()
     sigma, lo, hi = 2**middle, 2 ** (middle - below), 2 ** (middle + above)
     bound: Literal["below", "above"] | None = "below" if sigma < SMALLEST else "above" if sigma > LARGEST else None
     if bound == "below":
@@ -130,5 +135,5 @@ def _reason_to_abstain(walked: Walked, evidence: Tensor) -> str | None:
         return "nothing is left by the mask"
     best = torch.sort(counted, descending=True).values[: max(4, counted.numel() // 100)]
     if float(best.mean()) < LEAST_EVIDENCE:
-        return "no evidence: nothing but noise, or no structure finer than the blur"
+        return _NO_EVIDENCE
     return None
