@@ -20,7 +20,7 @@ from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.overlays import find_overlays
 from kukkiri.sharpness.blur import LARGEST, SMALLEST, Blur
 from kukkiri.sharpness.blur_cells import weighted_quantiles
-from kukkiri.sharpness.estimating import HALF_90, Estimator, error_of, free_part, log_sigma
+from kukkiri.sharpness.estimating import HALF_90, Estimator, anisotropy_of, error_of, free_part, log_sigma
 from kukkiri.sharpness.field import LEAST_CELL, ChannelField, Field, FieldCell
 from kukkiri.sharpness.field_fit import Array, fit_astigmatism, fit_tilt
 from kukkiri.sharpness.field_words import statement_of
@@ -83,7 +83,7 @@ class FieldMeasuring:
         known = np.isfinite(logs) & np.isfinite(errors)
         size = (self.source.height, self.source.width)
         tilt = fit_tilt(place[known], logs[known], errors[known], size)
-        axes = np.array([_anisotropy(c) for c in cells])
+        axes = np.array([anisotropy_of(c) for c in cells])
         told = np.isfinite(axes).all(1)
         astigmatism = fit_astigmatism(place[told], axes[told], ANISOTROPY_ERROR)
         corners, interval = self._corners(logs, errors)
@@ -192,13 +192,6 @@ class FieldMeasuring:
             variance += float((errors[its] ** 2).sum()) / len(its) ** 2
         difference, half = means[0] - means[1], HALF_90 * math.sqrt(variance)
         return math.exp(difference), (math.exp(difference - half), math.exp(difference + half))
-
-
-def _anisotropy(cell: FieldCell) -> tuple[float, float]:
-    if cell.bound is not None or not cell.minor > 0:
-        return math.nan, math.nan
-    stretch = (cell.major**2 - cell.minor**2) / (cell.major**2 + cell.minor**2)
-    return stretch * math.cos(2 * cell.angle), stretch * math.sin(2 * cell.angle)
 
 
 def _mean_ratio(values: Array, green: Array) -> tuple[float, tuple[float, float]]:
