@@ -154,8 +154,9 @@ class PictureHead(nn.Module):
         Tensor, (N, F + 13)
         """
         sure = (2 * certainty).exp() * weight
-        seen = torch.cat([features, family, mean, torch.ones_like(mean)], 1) * weight
-        return torch.cat([seen, sure * widths, sure], 1).sum((2, 3))
+        # One after the other: of a large picture each is large.
+        parts = (features, weight), (family, weight), (mean, weight), (weight, None), (widths, sure), (sure, None)
+        return torch.cat([(x if by is None else x * by).sum((2, 3)) for x, by in parts], 1)
 
     def features(self, sums: Tensor) -> Tensor:
         """Weighted mean of the features, (N, F)."""

@@ -26,6 +26,8 @@ LEVELS = len(STEPS)
 # Edges of the bands, cycles a pixel of the level. Below them lies what the mean leaks under a Hann window.
 EDGES = (0.0625, 0.09, 0.125, 0.16, 0.2, 0.245, 0.29, 0.335, 0.38, 0.43, 0.5)
 BANDS = len(EDGES) - 1
+# Rows of windows that are transformed at a time.
+_STRIP = 24
 # Side of the smallest picture that has a window at every level, px.
 SMALLEST = WINDOW << (LEVELS - 1)
 
@@ -79,20 +81,31 @@ class Spectrum(nn.Module):
             free = pad(free, extended, "symmetric")
         found = []
         for level, step in enumerate(STEPS):
-            power = self._power(x, step)
+            counted = None
             if free is not None:
-                counted = F.avg_pool2d(free, WINDOW, step) > 1 - 1e-4
-                power = power * counted
+                counted = (F.avg_pool2d(free, WINDOW, step) > 1 - 1e-4).to(x)
                 free = F.avg_pool2d(free, 2)
             if core is not None:
-                rows, columns = (_within(part, step << level) for part in core)
-                power = power[..., rows, columns]
-            total = power.sum(1, keepdim=True)
-            weighted = power / (total + 1e-20).sqrt()
-            found.append(torch.einsum("nfhw,bcf->nbc", weighted, self.bands))
+                counted = _begin_within(core, x.shape[-2:], step, level).to(x) * (1 if counted is None else counted)
+            found.append(self._sums(x, step, counted))
             if level < LEVELS - 1:
                 x = F.avg_pool2d(x, 2)
         return torch.stack(found, 1)
+
+    def _sums(self, x: Tensor, step: int, counted: Tensor | None) -> Tensor:
+        """Sums over the windows of a level, (N, 10, 3); strip by strip: transforms of a large picture are many."""
+        height = (x.shape[-2] - WINDOW) // step + 1
+        total: Tensor | None = None
+        for first in range(0, height, _STRIP):
+            last = min(first + _STRIP, height) - 1
+            strip = x if height <= _STRIP else x[..., first * step : last * step + WINDOW, :]
+            power = self._power(strip, step)
+            weight = 1 / (power.sum(1, keepdim=True) + 1e-20).sqrt()
+            if counted is not None:
+                weight = weight * counted[..., first : last + 1, :]
+            found = torch.einsum("nfhw,bcf->nbc", power * weight, self.bands)
+            total = found if total is None else total + found
+        return x.new_zeros(len(x), BANDS, 3) if total is None else total
 
     def _power(self, x: Tensor, step: int) -> Tensor:
         """Power at each frequency of each window, (N, 32·17, h, w)."""
@@ -123,9 +136,14 @@ def _bands() -> Tensor:
     return torch.stack(found).flatten(2)
 
 
-def _within(part: slice, step: int) -> slice:
-    """Which windows, a step apart, begin within a range of pixels."""
-    return slice(-(-part.start // step), -(-part.stop // step))
+def _begin_within(core: tuple[slice, slice], size: torch.Size, step: int, level: int) -> Tensor:
+    """Which windows of a level begin in the core, (1, 1, h, w)."""
+    inside = []
+    for part, side in zip(core, size):
+        begin = torch.arange((side - WINDOW) // step + 1) * (step << level)
+        inside.append((begin >= part.start) & (begin < part.stop))
+    both: Tensor = inside[0][:, None] & inside[1]
+    return both[None, None]
 
 
 def levels_of(sums: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,7 @@ class Walked:
         self.mean[place], self.spread[place], self.share[place] = mean[:, 0].cpu(), spread[:, 0].cpu(), share.cpu()
         weight = weight_of(mean, evidence_of(spread)) * share
         held = (maps.widths, maps.certainty, maps.family, maps.features)
-        sums = self.head.sums(mean.double(), weight, *(m[inside] for m in held)).sum(0).cpu()
+        sums = self.head.sums(mean, weight, *(m[inside] for m in held)).double().sum(0).cpu()
         power = spectrum.double().sum(0).cpu()
         self.sums = sums if self.sums is None else self.sums + sums
         self.spectrum = power if self.spectrum is None else self.spectrum + power

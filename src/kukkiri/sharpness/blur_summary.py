@@ -17,8 +17,8 @@ from kukkiri.sharpness.blur_interval import IntervalHead, summary_of
 
 # Where the upper hundredth of the evidence lies below this, nothing in the picture tells its blur.
 LEAST_EVIDENCE = 0.15
-# Nor is an interval wider than this, octaves, an answer: between noise, where it is, and pictures lies a wide gap.
-WIDEST = 2.3
+# Below this it is doubtful, and an interval wider than so many octaves is no answer: noise lies here, pictures do not.
+DOUBTFUL_EVIDENCE, WIDEST = 0.25, 2.3
 _NO_EVIDENCE = "no evidence: nothing but noise, or no structure finer than the blur"
 
 
@@ -42,7 +42,8 @@ def summarise(walked: Walked, head: IntervalHead, size: tuple[int, int], pixel_s
     reason = _reason_to_abstain(walked, evidence)
     found = size_of(walked)
     below, above = (math.inf, math.inf) if found is None else head.offsets(found.summary[None])[0].tolist()
-    if reason is None and below + above > WIDEST:
+    best = _best_evidence(walked, evidence)
+    if reason is None and (best < LEAST_EVIDENCE or (best < DOUBTFUL_EVIDENCE and below + above > WIDEST)):
         reason = _NO_EVIDENCE
     sigma_map = map_of(walked.mean if found is None else found.mean, walked.weight, walked.share[0])
     strongest = evidence.amax(0)
@@ -133,7 +134,11 @@ def _reason_to_abstain(walked: Walked, evidence: Tensor) -> str | None:
     counted = evidence[(walked.share > 0).expand_as(evidence)]
     if counted.numel() == 0:
         return "nothing is left by the mask"
-    best = torch.sort(counted, descending=True).values[: max(4, counted.numel() // 100)]
-    if float(best.mean()) < LEAST_EVIDENCE:
-        return _NO_EVIDENCE
     return None
+
+
+def _best_evidence(walked: Walked, evidence: Tensor) -> float:
+    """Mean of the best hundredth of the cells, four at least; 0 if none counts."""
+    counted = evidence[(walked.share > 0).expand_as(evidence)]
+    best = torch.sort(counted, descending=True).values[: max(4, counted.numel() // 100)]
+    return float(best.mean()) if best.numel() else 0.0
