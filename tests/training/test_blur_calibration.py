@@ -78,12 +78,12 @@ def test_photographs_are_held_out_one_in_ten_and_taken_once(tmp_path):
 def test_from_a_network_to_the_file_that_is_shipped(tmp_path, capsys):
     from safetensors.torch import save_file
 
-    for at in range(60):
-        Pillow.fromarray(data.astronaut()[at : at + 300, :330]).save(tmp_path / f"{at}.png")
+    for at in range(50):
+        Pillow.fromarray(data.astronaut()[at : at + 200, :230]).save(tmp_path / f"{at}.png")
     weights = {f"net.{k}": v for k, v in BlurEstimator().net.state_dict().items()}
     save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "best.safetensors")
     out = tmp_path / "out.safetensors"
-    found = calibrate(tmp_path / "best.safetensors", out, [tmp_path], count=96, seed=1)
+    found = calibrate(tmp_path / "best.safetensors", out, [tmp_path], count=48, seed=1, steps=20)
     assert 0 <= found["coverage"] <= 1 and math.isfinite(found["centre"])
     picture = np.asarray(data.camera()[::2, ::2])
     assert BlurEstimator(out).estimate(picture).sigma > 0

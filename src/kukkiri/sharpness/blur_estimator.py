@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MIN_SIZE = 32
 # Pictures of more pixels are walked over in tiles of this core and margin.
-WHOLE, CORE, MARGIN = 1 << 22, 2048, 192
+WHOLE, CORE, MARGIN = 1 << 22, 1536, 192
 # Side of the places at which a large picture's channels are compared.
 SAMPLE = 128
 

@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 import kukkiri
-from kukkiri.errors import KukkiriError
+from kukkiri.errors import InputError, KukkiriError
 from kukkiri.networks.blur_net import BlurNet
 from kukkiri.replacing import replacing
 from kukkiri.sharpness.blur_cells import Walked
 from kukkiri.sharpness.blur_interval import IntervalHead
 from kukkiri.sharpness.blur_summary import size_of
-from kukkiri.training.blur_judgement import learn, look, reached
+from kukkiri.training.blur_judgement import STEPS, learn, look, reached
 from kukkiri.training.blur_kernels import KernelBank
 from kukkiri.training.blur_pictures import log_size, make_batch
 from kukkiri.training.kukkiri_blur import start_from
@@ -46,6 +46,7 @@ SIDES = (128, 160, 224, 320)
 # Share of the held-out photographs, and of the pictures, for each of the three parts.
 PARTS = (0.5, 0.3, 0.2)
 SHARE_DRAWN = 0.2
+LEAST_HELD_OUT = 5
 
 
 class Observed(NamedTuple):
@@ -114,13 +115,12 @@ def centre_of(seen: Observed) -> float:
     return centre if math.isfinite(centre) else 0.0
 
 
-def fit(head: IntervalHead, seen: Observed, seed: int) -> None:
+def fit(head: IntervalHead, seen: Observed, seed: int, steps: int = 2000) -> None:
     """Fit the quantiles of the error."""
     generator = torch.Generator().manual_seed(seed)
     summary, error = seen.summary[seen.counted], seen.error[seen.counted]
     head.learn_range(summary)
     optimizer = torch.optim.AdamW(head.parameters(), lr=5e-3, weight_decay=1e-2)
-    steps = 2000
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         at = torch.randint(len(error), (512,), generator=generator)
@@ -172,7 +172,7 @@ def fit_unlike(head: IntervalHead, features: Tensor) -> None:
     head.unlike_edge.copy_(torch.quantile(head.distance(features), 0.995)[None])
 
 
-def learn_judgement(net: BlurNet, files: Split, count: int, seed: int) -> dict[str, float]:
+def learn_judgement(net: BlurNet, files: Split, count: int, seed: int, steps: int) -> dict[str, float]:
     """Fit the judgement of whole pictures on what the network was trained on; what it reaches on held-out pictures."""
     from kukkiri.training.materials import draw_many
 
@@ -183,11 +183,13 @@ def learn_judgement(net: BlurNet, files: Split, count: int, seed: int) -> dict[s
         own = [own_blur(net, picture) for picture in pictures]
         drawn = draw_many(max(20, amount // 16), 256, seed=seed + salt)
         seen.append(look(net, Material(pictures, drawn, SHARE_DRAWN, own), amount, seed + salt))
-    learn(net.picture, seen[0], seed)
+    learn(net.picture, seen[0], seed, steps)
     return reached(net.picture, seen[1])
 
 
-def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 10000, seed: int = 5) -> dict[str, float]:
+def calibrate(
+    network: Path, out: Path, data: Sequence[Path], *, count: int = 10000, seed: int = 5, steps: int = STEPS
+) -> dict[str, float]:
     """From a trained network to the file that the package ships.
 
     Parameters
@@ -200,6 +202,8 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 10
     count : int
         Pictures.
     seed : int
+    steps : int
+        Of the optimisation of the judgement; at most 2000 of them for the intervals.
 
     Returns
     -------
@@ -209,7 +213,7 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 10
     Raises
     ------
     InputError
-        If the folders hold fewer than 20 photographs.
+        If the folders hold fewer than 50 photographs.
     WeightError
         If the weights are of another network.
     """
@@ -222,7 +226,13 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 10
     net.eval()
     files = split(picture_files(data))
     held_out = files.held_out
-    judgement = learn_judgement(net, files, 3 * count, seed)
+    if len(held_out) < LEAST_HELD_OUT:
+        raise InputError(
+            expected=f"at least {10 * LEAST_HELD_OUT} photographs: one in ten is held out, and those in three parts",
+            got=f"{len(files.training) + len(held_out)}",
+            fix="pass the folders that the network was trained on",
+        )
+    judgement = learn_judgement(net, files, 3 * count, seed, steps)
     ends = [0, round(len(held_out) * PARTS[0]), round(len(held_out) * (PARTS[0] + PARTS[1])), len(held_out)]
     seen: list[Observed] = []
     torch.manual_seed(seed)
@@ -239,7 +249,7 @@ def calibrate(network: Path, out: Path, data: Sequence[Path], *, count: int = 10
             summary[:, 0] += centre
             seen[0] = seen[0]._replace(summary=summary, error=seen[0].error - centre)
     fit_unlike(head, seen[0].features[seen[0].known])
-    fit(head, seen[0], seed)
+    fit(head, seen[0], seed, min(steps, 2000))
     make_exact(head, seen[1])
     result = judgement | {"centre": centre} | check(head, seen[2])
     state = {f"{name}.{k}": v for name, part in (("net", net), ("head", head)) for k, v in part.state_dict().items()}
