@@ -225,7 +225,8 @@ class HiFST(Metric):
 
     The map D is the local entropy of T times T, where T is the strongest of the sorted, stretched coefficients. It is
     relative to the sharpest place of the picture, as the authors' score is: the value says how much of a picture is as
-    sharp as its sharpest part, not how sharp that part is. NaN for a flat picture.
+    sharp as its sharpest part, not how sharp that part is. Blur all over need not lower it, and often raises it, so
+    that it cannot compare pictures; the map compares the parts of one. NaN for a flat picture.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -108,12 +109,12 @@ def expected(block: int) -> Tensor:
     axis = torch.fft.fftfreq(block, dtype=torch.float64)
     pixel = torch.sinc(axis)[:, None].square() * torch.sinc(axis).square()
     # All but the pixel depends on the radius alone, of which there are few.
-    unique, place = radius.flatten().unique(return_inverse=True)
-    shares = torch.zeros(len(smeared), len(unique), dtype=torch.float64)
+    distinct, place = (torch.from_numpy(v) for v in np.unique(radius.flatten().numpy(), return_inverse=True))
+    shares = torch.zeros(len(smeared), len(distinct), dtype=torch.float64)
     shares.index_add_(1, place, (smeared * pixel).flatten(1))
-    unique = unique.clamp_min(0.5 / block)  # the mean itself is taken off before the spectrum is made
-    law = unique ** -slopes()[:, None]
-    blur = torch.stack([_gaussian(sizes()[:, None] * unique), _disc(sizes()[:, None] * unique)])
+    distinct = distinct.clamp_min(0.5 / block)  # the mean itself is taken off before the spectrum is made
+    law = distinct ** -slopes()[:, None]
+    blur = torch.stack([_gaussian(sizes()[:, None] * distinct), _disc(sizes()[:, None] * distinct)])
     return torch.einsum("fsu,au,ku->fsak", blur, law, shares)
 
 
@@ -136,7 +137,8 @@ def _gaussian(x: Tensor) -> Tensor:
 def _disc(x: Tensor) -> Tensor:
     """The same of a disc; its radius is twice its size."""
     z = (4 * math.pi * x).clamp_min(1e-6)
-    return (2 * torch.special.bessel_j1(z) / z).square()
+    amplitude: Tensor = 2 * torch.special.bessel_j1(z) / z
+    return amplitude.square()
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@ squared transfer function, noise adds a floor; both are found by fitting, see `k
 and offset do not matter, and neither does white noise, as long as some of the spectrum rises above it.
 
 What the assumption costs: the content's own departure from f^−2 is taken for blur, or for its absence. On fields that
-fall as f^−1.5 or f^−2.5 sigma comes out 2 to 4 % too small or too large, on f^−3.5 by 12 to 27 %, and sharp ones of that
-kind seem blurred by half a pixel. Lattices, text and sparse particles are no power law at all; `Blur.unlike_training`
-says so of the worst. Where the blur varies, the sharp parts hold most of the power at high frequency, and the value is
-nearer to theirs; the map tells them apart.
+fall as f^−1.5 or f^−2.5 sigma comes out some 2 to 6 % too small or too large, on f^−3.5 by 12 to 34 %, and sharp ones
+of that kind seem blurred by half a pixel. Lattices, text and sparse particles are no power law at all;
+`Blur.unlike_training` says so of the worst. What JPEG leaves at high frequencies is no white noise, and misleads at
+strong compression. The blur is taken for round and without tails: of a motion, whose transfer function falls like a
+power law itself when it is averaged over directions, two thirds of the size are missed, and intervals of blurs other
+than Gaussians and discs are too narrow. Where the blur varies, the sharp parts hold most of the power at high
+frequency, and the value is nearer to theirs; the map tells them apart.
 """
 
 from __future__ import annotations
@@ -220,7 +223,7 @@ def _maps(gathered: Spectra, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     power, places = torch.cat(gathered.cells), torch.cat(gathered.places)
     octaves, sure = torch.zeros(2, len(power)).unbind(0)
     told = (power.amax(1) >= FLAT).nonzero()[:, 0]
-    for some in told.split(CHUNK):
+    for some in torch.split(told, CHUNK):
         explained = explain(power[some], CELL, every=2)
         octaves[some.cpu()] = explained.sigma[:, 1].clamp_min(SMALLEST).log2().float().cpu()
         sure[some.cpu()] = evidence_of(explained.spread).float().cpu()
