@@ -55,7 +55,7 @@ def count_atoms(patches: Tensor, atoms: Tensor, tolerance: float = TOLERANCE, mo
     Tensor of int64, (P,)
         Source: Pati, Rezaiifar, Krishnaprasad, Asilomar 1993, doi:10.1109/ACSSC.1993.342465.
     """
-    return torch.cat([_pursuit(part, atoms, tolerance, most)[0] for part in patches.split(CHUNK)])
+    return torch.cat([_pursuit(part, atoms, tolerance, most)[0] for part in torch.split(patches, CHUNK)])
 
 
 def chosen_atoms(patches: Tensor, atoms: Tensor, tolerance: float = TOLERANCE, most: int = MOST_ATOMS) -> Tensor:
@@ -66,7 +66,7 @@ def chosen_atoms(patches: Tensor, atoms: Tensor, tolerance: float = TOLERANCE, m
     Tensor of int64, (P, most)
         Their numbers in the order of the pursuit; −1 where it had ended.
     """
-    return torch.cat([_pursuit(part, atoms, tolerance, most)[1] for part in patches.split(CHUNK)])
+    return torch.cat([_pursuit(part, atoms, tolerance, most)[1] for part in torch.split(patches, CHUNK)])
 
 
 def _pursuit(patches: Tensor, atoms: Tensor, tolerance: float, most: int) -> tuple[Tensor, Tensor]:
@@ -144,18 +144,21 @@ class DefocusDictionary(nn.Module):
     def unit_atoms(self) -> Tensor:
         """The atoms, (K, 64), of norm 1 and mean 0."""
         centred = self.atoms - self.atoms.mean(1, keepdim=True)
-        return centred / torch.linalg.vector_norm(centred, dim=1, keepdim=True).clamp_min(1e-6)
+        unit: Tensor = centred / torch.linalg.vector_norm(centred, dim=1, keepdim=True).clamp_min(1e-6)
+        return unit
 
     def atoms_of(self, sigma: Tensor) -> Tensor:
         """Mean number of atoms of a patch that is not flat, at a blur of `sigma` pixels."""
         a, b, c, d = self.curve.to(sigma)
-        return a * torch.sigmoid(-b * (sigma - c)) + d
+        count: Tensor = a * torch.sigmoid(-b * (sigma - c)) + d
+        return count
 
     def sigma_of(self, count: Tensor) -> Tensor:
         """Blur in pixels from a number of atoms: 0 to 3, NaN for NaN."""
         a, b, c, d = self.curve.to(count)
         share = ((count - d) / a).clamp(1e-6, 1 - 1e-6)
-        return (c - torch.logit(share) / b).clamp(0, LARGEST)
+        sigma: Tensor = (c - torch.logit(share) / b).clamp(0, LARGEST)
+        return sigma
 
 
 def load_dictionary(weights: str | Path) -> DefocusDictionary:
