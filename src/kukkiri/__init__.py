@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kukkiri.sharpness.field import Field, field
     from kukkiri.sharpness.focus_series import FocusSeries, focus_series
     from kukkiri.sharpness.focus_step import FocusStep, focus_step
+    from kukkiri.sharpness.slanted_edge import Sfr, sfr
 
 __all__ = [
     "Blur",
@@ -41,6 +42,7 @@ __all__ = [
     "MetricSpec",
     "Record",
     "Score",
+    "Sfr",
     "blur",
     "calibrate",
     "compare",
@@ -52,6 +54,7 @@ __all__ = [
     "metric",
     "metrics",
     "quality",
+    "sfr",
 ]
 
 # name → module that has it; a package that is called like its verb answers for itself.
@@ -72,6 +75,8 @@ _LAZY = {
     "focus_series": "kukkiri.sharpness.focus_series",
     "FocusStep": "kukkiri.sharpness.focus_step",
     "focus_step": "kukkiri.sharpness.focus_step",
+    "Sfr": "kukkiri.sharpness.slanted_edge",
+    "sfr": "kukkiri.sharpness.slanted_edge",
     "compare": "kukkiri.quality.verbs",
     "load": "kukkiri.images.reading",
     "measure": "kukkiri.inspection.measuring",

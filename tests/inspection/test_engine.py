@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,8 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_behind(many: Path) -> None:
         (many / f"{i}.png").symlink_to(many / "00.png")
     out = many / "t.csv"
     command = [sys.executable, "-m", "kukkiri", "measure", str(many), "-o", str(out), "-m", "niqe", "-j", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # under nohup it would be ignored from the start
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard)
     journal = out.with_name("t.csv.journal")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not journal.exists() or journal.stat().st_size < 30000):

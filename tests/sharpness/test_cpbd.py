@@ -10,7 +10,7 @@ from skimage import data, feature
 from torch import Tensor
 
 import kukkiri as kk
-from contract import MetricContract, fine_grained, noisy, photograph
+from contract import MetricContract, blurred, fine_grained, noisy, photograph
 from kukkiri.metrics import measure_tiled
 from kukkiri.sharpness.cpbd import CLEAR, FAINT, edge_blocks
 
@@ -161,3 +161,30 @@ def test_noise_counts_as_sharp() -> None:
     """What the number cannot tell: pure noise has narrow edges. It must stay in range all the same."""
     values = [float(kk.metric("cpbd")(blocky(seed))) for seed in (1, 3)]
     assert all(0.7 < value <= 1 for value in values), values
+
+
+def test_block_maps_hold_the_value() -> None:
+    """The shares, weighted by the edges, are the value, of 8 bits and of finer pictures alike."""
+    images = torch.cat([photograph("astronaut", 200, 256), fine_grained(photograph("coffee", 200, 256))])
+    maps = kk.metric("cpbd").block_maps(images)
+    assert maps.sharp.shape == maps.edges.shape == (2, 3, 4)
+    pooled = (maps.sharp.nan_to_num() * maps.edges).sum((1, 2)) / maps.edges.sum((1, 2))
+    torch.testing.assert_close(kk.metric("cpbd")(images), pooled.float(), rtol=1e-6, atol=0)
+
+
+def test_block_maps_by_hand() -> None:
+    """Sharp edges in the upper blocks, soft ones below; a flat block has none."""
+    sharp, soft = profile(0, 100, 200)[:64], profile(0, 40, 100, 160, 200)[:64]
+    image = np.concatenate([sharp, soft])
+    image = np.concatenate([image, np.full((128, 64), 0.0)], 1)
+    maps = kk.metric("cpbd").block_maps(torch.from_numpy(image)[None, None].float() / 255)
+    assert maps.sharp[0, 0, :2].tolist() == [1, 1] and maps.sharp[0, 1, :2].tolist() == pytest.approx([0, 0], abs=0.05)
+    assert bool(maps.sharp[0, :, 2].isnan().all()) and maps.edges[0, :, 2].tolist() == [0, 0]
+    assert 60 <= float(maps.edges[0, 0, 0]) <= 64
+
+
+def test_block_maps_show_where_the_blur_is() -> None:
+    image = photograph("coffee", 192, 256)
+    image[..., :128] = blurred(image, 2.0)[..., :128]
+    sharp = kk.metric("cpbd").block_maps(image).sharp[0]
+    assert float(sharp[:, :2].nanmean()) < 0.5 * float(sharp[:, 2:].nanmean())

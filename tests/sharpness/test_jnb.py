@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage import data
 
 import kukkiri as kk
-from contract import MetricContract, photograph
+from contract import MetricContract, blurred, photograph
 from kukkiri.images.canny import canny_adaptive, canny_adaptive_candidates
 from kukkiri.images.colour import luma_255
 from kukkiri.metrics import measure_tiled
@@ -125,3 +125,33 @@ def test_tiles_of_a_picture_of_odd_size() -> None:
 def test_sixteen_bits_of_eight() -> None:
     eight = (photograph("coffee")[0] * 255).byte().permute(1, 2, 0).numpy()
     assert float(kk.metric("jnb")(eight.astype(np.uint16) * 257)) == float(kk.metric("jnb")(eight))
+
+
+def test_block_maps_hold_the_value() -> None:
+    """The pooled map is the value, picture by picture; blocks lie row by row."""
+    images = torch.cat([photograph("astronaut", 200, 256), photograph("coffee", 200, 256)])
+    maps = kk.metric("jnb").block_maps(images)
+    assert maps.distortion.shape == maps.edge_width.shape == (2, 3, 4)
+    pooled = 12 / maps.distortion.pow(3.6).sum((1, 2)).pow(1 / 3.6)
+    torch.testing.assert_close(kk.metric("jnb")(images), pooled.float(), rtol=1e-6, atol=0)
+    block = kk.metric("jnb").block_maps(images[1:, :, 64:128, 128:192])
+    assert float(block.distortion) == float(maps.distortion[1, 1, 2])
+
+
+def test_block_maps_by_hand() -> None:
+    """One edge of 2, then 4 px in each of 62 rows; a block without edges has no width."""
+    row = np.full(192, 100)
+    row[31:] = 200
+    row[96:101] = (200, 160, 100, 40, 0)
+    row[101:] = 0
+    maps = kk.metric("jnb").block_maps(torch.from_numpy(np.tile(row, (64, 1)))[None, None].float() / 255)
+    assert maps.edge_width[0, 0, :2].tolist() == [2, 4] and bool(maps.edge_width[0, 0, 2].isnan())
+    expected = [62 ** (1 / 3.6) * width / 3 for width in (2, 4, 0)]
+    assert maps.distortion[0, 0].tolist() == pytest.approx(expected)
+
+
+def test_block_maps_show_where_the_blur_is() -> None:
+    image = photograph("coffee", 192, 256)
+    image[..., :128] = blurred(image, 2.0)[..., :128]
+    width = kk.metric("jnb").block_maps(image).edge_width[0]
+    assert float(width[:, :2].nanmean()) > 1.5 * float(width[:, 2:].nanmean())

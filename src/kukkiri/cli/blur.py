@@ -1,4 +1,4 @@
-"""`kukkiri blur`: how blurred pictures are, in pixels; over a focus series; over the frame."""
+"""`kukkiri blur`: how blurred pictures are, in pixels; over a focus series; over the frame; across slanted edges."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kukkiri.cli.blur_field import run_field
 from kukkiri.cli.blur_files import Counting, Picture, pictures
 from kukkiri.cli.blur_progress import progress
 from kukkiri.cli.blur_series import places_from, run_series
+from kukkiri.cli.blur_sfr import SfrOptions, run_sfr
 from kukkiri.cli.blur_targets import Targets, listed
 from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, print_json, show
@@ -46,8 +47,23 @@ def command(
     field: Annotated[
         str | None, typer.Option("--field", help="Blur over the frame: COLUMNSxROWS cells, such as 5x5.")
     ] = None,
+    sfr: Annotated[
+        bool,
+        typer.Option("--sfr", help="MTF50 and the curve across slanted edges (ISO 12233): found, or the one in --roi."),
+    ] = False,
+    oecf: Annotated[
+        str | None,
+        typer.Option("--oecf", help="From values to light: 'srgb', or a table of digital value and luminance."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="The same edge taken sharper: the SFR over that one's.")
+    ] = None,
+    edges: Annotated[int | None, typer.Option("--edges", min=1, help="The most edges to measure. Default: 8.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Table of the SFR, a line a frequency: .csv, .jsonl, .parquet.")
+    ] = None,
     figure: Annotated[
-        Path | None, typer.Option("--figure", "-f", help="Draw the series or the field: .png, .svg or .pdf.")
+        Path | None, typer.Option("--figure", "-f", help="Draw the series, the field or the SFR: .png, .svg or .pdf.")
     ] = None,
     roi: Roi = None,
     mask: Mask = None,
@@ -70,7 +86,10 @@ def command(
 
     Exit 1 if a file cannot be read.
     """
-    _check(series, field, map_out, positions, step, unit, as_given, figure, pixel_size, calibration)
+    _check_sfr(sfr, {"--oecf": oecf, "--reference": reference, "--edges": edges, "--out": out}, {
+        "--series": series or None, "--field": field, "--map": map_out, "--calibration": calibration,
+    })  # fmt: skip
+    _check(series, field, sfr, map_out, positions, step, unit, as_given, figure, pixel_size, calibration)
     from kukkiri.images.reading import load
     from kukkiri.inspection.settings import parse_roi
     from kukkiri.inspection.sources import find_files, natural_key
@@ -85,12 +104,17 @@ def command(
         calibration=None if calibration is None else Calibration.load(calibration),
     )
     found = find_files(files, stdin=sys.stdin.buffer)
-    out = figure or map_out
-    read = [*found, *(file for file in (mask, calibration) if file is not None)]
-    targets = None if out is None else Targets(out, read)
+    drawn = figure or map_out
+    read = [*found, *(file for file in (mask, calibration, reference) if file is not None)]
+    read += [] if oecf in (None, "srgb") else [Path(str(oecf))]
+    targets = None if drawn is None else Targets(drawn, read)
     if series:
         ordered = found if as_given else sorted(found, key=natural_key)
         failed = run_series(ordered, counting, places_from(positions, step), unit, targets, json)
+    elif sfr:
+        if out is not None:
+            Targets(out, read).checked(out)
+        failed = run_sfr(found, counting, SfrOptions(oecf, reference, edges or 8, out), targets, json)
     elif field is not None:
         failed = run_field(found, counting, field, targets, json)
     else:
@@ -101,6 +125,7 @@ def command(
 def _check(
     series: bool,
     field: str | None,
+    sfr: bool,
     map_out: Path | None,
     positions: str | None,
     step: float | None,
@@ -127,8 +152,10 @@ def _check(
         raise InputError(
             expected="--pixel-size without --series", got="both", fix="the curve is in pixels, leave it out"
         )
-    if figure is not None and not series and field is None:
-        raise InputError(expected="--series or --field with --figure", got="neither", fix="for a blur map use --map")
+    if figure is not None and not series and field is None and not sfr:
+        raise InputError(
+            expected="--series, --field or --sfr with --figure", got="none of them", fix="for a blur map use --map"
+        )
     if positions is not None and step is not None:
         raise InputError(expected="--positions or --step", got="both", fix="leave one out")
     if map_out is not None and not (map_out.is_dir() or not map_out.suffix):
@@ -139,6 +166,17 @@ def _check(
         from kukkiri.sharpness.figures import check_figure_path
 
         check_figure_path(figure)
+
+
+def _check_sfr(sfr: bool, only: dict[str, object], never: dict[str, object]) -> None:
+    """Refuse what belongs to --sfr without it, and what does not with it."""
+    wrong = [name for name, value in (never if sfr else only).items() if value is not None]
+    if wrong:
+        raise InputError(
+            expected=f"--sfr {'without' if sfr else 'with'} {wrong[0]}",
+            got="both" if sfr else f"{wrong[0]} without it",
+            fix="run the command twice" if sfr else "add --sfr, or leave it out",
+        )
 
 
 def _each(files: list[Path], counting: Counting, targets: Targets | None, json: bool) -> bool:

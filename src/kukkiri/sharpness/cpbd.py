@@ -7,6 +7,9 @@ Widths are whole pixels, so that this is the share of edges with w ≤ w_J, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -110,6 +113,40 @@ def just_noticeable_widths(grey: Tensor) -> Tensor:
     return torch.where(contrast < LOW_CONTRAST + 1, FAINT, CLEAR)
 
 
+class BlockMaps(NamedTuple):
+    """What CPBD sees in each whole block of 64 px.
+
+    Parameters
+    ----------
+    sharp : Tensor, (N, H // 64, W // 64), float64
+        Share of its vertical edges that look sharp, 0 to 1; NaN without edges.
+    edges : Tensor, (N, H // 64, W // 64), float64
+        How many there are.
+    """
+
+    sharp: Tensor
+    edges: Tensor
+
+
+def block_counts(grey: Tensor, threshold: Tensor, weights: Tensor) -> Tensor:
+    """As `edge_counts`, block by block.
+
+    Returns
+    -------
+    Tensor, (3, H // 64, W // 64), int64
+        1 for a block that counts; its vertical edges if it holds edges; how many of them are narrow.
+    """
+    whole = whole_blocks(weights).amin((3, 5)) == 1
+    edges = thin(vertical_edge_strength(grey), threshold)
+    widths = edge_widths(grey, edges, limit=CLEARLY_WIDE)
+    faint = just_noticeable_widths(grey) == FAINT
+    narrow = torch.where(
+        faint, block_sums((widths > 0) & (widths <= FAINT)), block_sums((widths > 0) & (widths <= CLEAR))
+    )
+    looked_at = whole & edge_blocks(grey)
+    return torch.cat([v[0].long() for v in (whole, looked_at * block_sums(widths > 0), looked_at * narrow)])
+
+
 def edge_counts(grey: Tensor, threshold: Tensor, weights: Tensor) -> Tensor:
     """How many whole blocks there are, how many vertical edges in those that hold edges, how many of them are narrow.
 
@@ -125,15 +162,7 @@ def edge_counts(grey: Tensor, threshold: Tensor, weights: Tensor) -> Tensor:
     -------
     Tensor, (3,), float64
     """
-    whole = whole_blocks(weights).amin((3, 5)) == 1
-    edges = thin(vertical_edge_strength(grey), threshold)
-    widths = edge_widths(grey, edges, limit=CLEARLY_WIDE)
-    faint = just_noticeable_widths(grey) == FAINT
-    narrow = torch.where(
-        faint, block_sums((widths > 0) & (widths <= FAINT)), block_sums((widths > 0) & (widths <= CLEAR))
-    )
-    looked_at = whole & edge_blocks(grey)
-    return torch.stack([v.sum() for v in (whole, looked_at * block_sums(widths > 0), looked_at * narrow)]).double()
+    return block_counts(grey, threshold, weights).sum((1, 2)).double()
 
 
 class CPBD(LocalMetric):
@@ -174,15 +203,37 @@ class CPBD(LocalMetric):
             strengths = vertical_edge_strength(grey.round()), vertical_edge_strength(grey)
             finer = (~on_8bit_grid(image)).double()
             return torch.cat([weighted_sums(weights, *strengths), finer[:, None]], 1)
-        count, rounded, plain, finer = totals[0].unbind(1)
-        threshold = edge_threshold(torch.where(finer > 0, plain, rounded) / count).to(grey.dtype)
         # One by one: what is computed on the way to the counts then stays in the processor's cache.
-        rows = [
-            edge_counts(g if bool(f) else g.round(), t, w)
-            for g, f, t, w in zip(grey[:, None], finer, threshold, weights[:, None])
-        ]
-        return torch.stack(rows)
+        return torch.stack([edge_counts(*one) for one in _each(grey, totals[0], weights)])
 
     def value(self, totals: tuple[Tensor, ...]) -> Tensor:
         count, edges, narrow = totals[1].unbind(1)
         return torch.where(count > 0, narrow / edges.clamp_min(1), torch.nan)
+
+    @torch.no_grad()
+    def block_maps(self, image: Tensor) -> BlockMaps:
+        """Where the blur is: the share of sharp edges block by block.
+
+        Parameters
+        ----------
+        image : Tensor, (N, C, H, W), values in [0, 1]
+
+        Returns
+        -------
+        BlockMaps
+            The value is the mean of `sharp` weighted by `edges`.
+        """
+        weights = torch.ones_like(image[:, :1])
+        height, width = image.shape[-2:]
+        totals = self.statistics(image, None, weights, (), (height, width))
+        counts = torch.stack([block_counts(*one) for one in _each(luma(image) * 255, totals, weights)]).double()
+        edges, narrow = counts[:, 1], counts[:, 2]
+        return BlockMaps(torch.where(edges > 0, narrow / edges.clamp_min(1), torch.nan), edges)
+
+
+def _each(grey: Tensor, totals: Tensor, weights: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Of each sample what `edge_counts` takes: luma rounded if it came from 8 bits, threshold, weights."""
+    count, rounded, plain, finer = totals.unbind(1)
+    threshold = edge_threshold(torch.where(finer > 0, plain, rounded) / count).to(grey.dtype)
+    for g, f, t, w in zip(grey[:, None], finer, threshold, weights[:, None]):
+        yield g if bool(f) else g.round(), t, w

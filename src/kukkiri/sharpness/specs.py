@@ -177,6 +177,80 @@ S3 = MetricSpec(
     paper="Vu, Phan, Chandler, IEEE TIP 21(3), 2012, doi:10.1109/TIP.2011.2169974",
 )
 
+HIFST = MetricSpec(
+    name="hifst",
+    title="High-frequency multiscale fusion and sort transform",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.hifst:HiFST",
+    higher_is_better=True,
+    value_range=(0.0, 1.0),
+    min_size=64,
+    differentiable=False,
+    continuous=False,
+    evidence="exact",
+    paper="Golestaneh, Karam, CVPR 2017, doi:10.1109/CVPR.2017.71",
+)
+
+ZHUO_SIM = MetricSpec(
+    name="zhuo-sim",
+    title="Blur at edges from their re-blur ratio",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.zhuo_sim:ZhuoSim",
+    higher_is_better=False,
+    value_range=(0.0, 12.0),
+    unit="px",
+    min_size=32,
+    differentiable=False,
+    continuous=False,
+    evidence="reconstruction",
+    paper="Zhuo, Sim, Pattern Recognition 44(9), 2011, doi:10.1016/j.patcog.2011.03.009",
+)
+
+LOG_EDGE_WIDTH = MetricSpec(
+    name="log-edge-width",
+    title="Edge width from the Laplacian of Gaussian at two scales",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.log_edge_width:LogEdgeWidth",
+    higher_is_better=False,
+    value_range=(0.0, 12.0),
+    unit="px",
+    min_size=32,
+    differentiable=False,
+    continuous=False,
+    evidence="reconstruction",
+    paper="After Elder, Zucker, IEEE TPAMI 20(7), 1998, doi:10.1109/34.689301",
+)
+
+PRIOR_EVIDENCE = MetricSpec(
+    name="prior-evidence",
+    title="Blur size by the evidence of a sparse-gradient prior",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.prior_evidence:PriorEvidence",
+    higher_is_better=False,
+    value_range=(0.0, 8.0),
+    unit="px",
+    min_size=64,
+    differentiable=False,
+    evidence="exact",
+    paper="Kukkiri; after Levin, Weiss, Durand, Freeman, CVPR 2009, doi:10.1109/CVPR.2009.5206815",
+)
+
+SPECTRAL_SIGMA = MetricSpec(
+    name="spectral-sigma",
+    title="Blur size from the power spectrum",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.spectral_sigma:SpectralSigma",
+    higher_is_better=False,
+    value_range=(0.0, 10.0),
+    unit="px",
+    min_size=64,
+    differentiable=False,
+    tileable=True,
+    estimates_blur=True,
+    evidence="exact",
+    paper="Kukkiri; natural spectra: Field, JOSA A 4(12), 1987, doi:10.1364/JOSAA.4.002379",
+)
+
 CNN_BASELINE = MetricSpec(
     name="cnn-baseline",
     title="Plain backbone regressed to blur size",
@@ -205,5 +279,10 @@ SPECS = (
     JNB,
     LPC_SI,
     S3,
+    HIFST,
+    SPECTRAL_SIGMA,
+    ZHUO_SIM,
+    LOG_EDGE_WIDTH,
+    PRIOR_EVIDENCE,
     CNN_BASELINE,
 )
