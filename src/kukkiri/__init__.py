@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kukkiri.metrics.spec import MetricSpec
     from kukkiri.metrics.table import metrics
     from kukkiri.quality.verbs import compare, quality
+    from kukkiri.restoration.restoration import Restoration
+    from kukkiri.restoration.restore import restore
     from kukkiri.sharpness.blur import Blur, blur
     from kukkiri.sharpness.calibration import Calibration, calibrate
     from kukkiri.sharpness.field import Field, field
@@ -41,6 +43,7 @@ __all__ = [
     "Metric",
     "MetricSpec",
     "Record",
+    "Restoration",
     "Score",
     "Sfr",
     "blur",
@@ -54,6 +57,7 @@ __all__ = [
     "metric",
     "metrics",
     "quality",
+    "restore",
     "sfr",
 ]
 
@@ -78,6 +82,8 @@ _LAZY = {
     "Sfr": "kukkiri.sharpness.slanted_edge",
     "sfr": "kukkiri.sharpness.slanted_edge",
     "compare": "kukkiri.quality.verbs",
+    "Restoration": "kukkiri.restoration.restoration",
+    "restore": "kukkiri.restoration.restore",
     "load": "kukkiri.images.reading",
     "measure": "kukkiri.inspection.measuring",
     "metric": "kukkiri.metrics.build",

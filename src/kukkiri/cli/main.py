@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 import kukkiri
-from kukkiri.cli import blur, calibrate, compare, demo, doctor, evaluate, list_metrics, measure, quality, train, weights
+from kukkiri.cli import (
+    blur,
+    calibrate,
+    compare,
+    demo,
+    doctor,
+    evaluate,
+    list_metrics,
+    measure,
+    quality,
+    restore,
+    train,
+    weights,
+)
 from kukkiri.errors import InputError, KukkiriError, MissingExtraError, one_line
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ app.command("measure")(measure.command)
 app.command("blur")(blur.command)
 app.command("quality")(quality.command)
 app.command("compare")(compare.command)
+app.command("restore")(restore.command)
 app.command("calibrate")(calibrate.command)
 app.command("train")(train.command)
 app.command("list")(list_metrics.command)

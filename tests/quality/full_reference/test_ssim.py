@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 import kukkiri as kk
 from contract import MetricContract, blurred, noisy, photograph
 from kukkiri.images.colour import luma
-from kukkiri.quality.full_reference.ssim import similarity_maps
+from kukkiri.images.structural_similarity import similarity_maps
 from quality.full_reference.pairs import distorted, grey, picture, tensor
 
 

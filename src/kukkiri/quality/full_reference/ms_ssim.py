@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from kukkiri.images.decimation import decimate
+from kukkiri.images.structural_similarity import RADIUS, similarity_maps, window_centres
 from kukkiri.metrics.base import LocalMetric, weighted_sums
 from kukkiri.quality.full_reference.channels import Luma, check_crop, check_luma, measured_channels
-from kukkiri.quality.full_reference.ssim import RADIUS, similarity_maps, window_centres
 
 # How much each scale counts, finest first; as published, they sum to 1.0001.
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

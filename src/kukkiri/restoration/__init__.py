@@ -1,0 +1,1 @@
+"""Make pictures clear: what blurred or spoilt them is estimated and undone."""

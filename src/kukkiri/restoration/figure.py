@@ -1,0 +1,44 @@
+"""A picture before and after, and the kernel between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kukkiri.images.image import Image
+from kukkiri.replacing import replacing
+from kukkiri.restoration.restoration import Restoration
+
+# Pixels of the figure for one of the picture, and the most of one side.
+ENLARGED, MOST = 2, 1200
+
+
+def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
+    """Write the figure, .png.
+
+    Parameters
+    ----------
+    before : Image
+    restored : Restoration
+    out : Path
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    after, kernel = restored.image, restored.kernel
+    scale = min(ENLARGED, MOST / max(before.width, before.height))
+    width, height = before.width * scale / 100, before.height * scale / 100
+    with mpl.rc_context({"font.size": 9, "text.color": "#1f2933", "axes.titlelocation": "left", "axes.titlesize": 9.5}):
+        figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.5), layout="constrained")
+        axes = figure.subplots(1, 3, width_ratios=(width, width, min(width, 3)))
+        for place, image, title in ((axes[0], before, "before"), (axes[1], after, "after")):
+            place.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            place.set_title(title)
+        if kernel is not None:
+            axes[2].imshow(kernel.numpy(), cmap="gray", interpolation="nearest")
+            sigma = restored.report.get("kernel_sigma")
+            note = "" if sigma is None else f"\nsigma {sigma:.2f} px"
+            axes[2].set_title(f"kernel, {kernel.shape[1]}×{kernel.shape[0]} px{note}")
+        for place in axes:
+            place.set_axis_off()
+        with replacing(out) as temporary:
+            figure.savefig(temporary, format="png", dpi=100)

@@ -1,0 +1,149 @@
+"""`kk.restore`: make a picture clear."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kukkiri.errors import InputError, ShapeError, unknown_name
+from kukkiri.images.image import ImageLike, as_image
+from kukkiri.images.masks import as_mask
+from kukkiri.restoration.restoration import Restoration
+
+# What can be done, and how.
+METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType({"deblur": ("self-deblur", "self-deblur-defocus")})
+OnStep = Callable[[int, int], None]
+
+
+def restore(
+    image: ImageLike,
+    task: str = "deblur",
+    *,
+    method: str = "self-deblur",
+    kernel: Any = None,
+    noise: float | None = None,
+    mask: Any = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    progress: bool | OnStep = False,
+    **options: Any,
+) -> Restoration:
+    """Make a picture clear.
+
+    Parameters
+    ----------
+    image : image-like
+        At most a megapixel for these methods.
+    task : 'deblur'
+    method : 'self-deblur' | 'self-deblur-defocus'
+        Two networks fitted to this one picture: any kernel (shake, motion, defocus), or a round one (optics out of
+        focus), which needs less from the picture and bears noise. Minutes a picture on a CPU.
+    kernel : array (k, k), optional
+        The point-spread function, if it is known: not negative, odd sides; it is divided by its sum. None: found too.
+    noise : float, optional
+        Standard deviation of the noise, on [0, 1]. None: estimated.
+    mask : Boolean (H, W), optional
+        True where pixels are missing: they are filled in from what the others say.
+    steps : int, optional
+        The most steps of the fit. None: the method's own.
+    seed : int
+        The same seed gives the same result on the same machine.
+    device : str, optional
+        'cpu', 'cuda', …; default: where the picture is, or the CPU.
+    progress : bool or callable
+        True: a bar on standard error. A callable gets steps done, and of how many at most.
+    **options
+        Of `SelfDeblurSettings`: kernel_size, channels, …
+
+    Returns
+    -------
+    Restoration
+        With `.kernel`, the point-spread function found, and `.report`.
+
+    Raises
+    ------
+    KukkiriError
+        If the picture cannot be read, is too small or too large; an argument is out of range; or no kernel size is
+        given for a picture that does not tell its blur.
+    """
+    if task not in METHODS:
+        raise unknown_name("a task of 'deblur'", str(task), METHODS, "others are not there yet")
+    if method not in METHODS[task]:
+        raise unknown_name(f"a method for {task}", str(method), METHODS[task], f"choose of {', '.join(METHODS[task])}")
+    from kukkiri.restoration.self_deblur_settings import settings_for
+
+    picture = as_image(image)
+    if device is not None:
+        picture = replace(picture, pixels=picture.pixels.to(device))
+    settings = settings_for(method, steps=steps, **options)
+    known = None if kernel is None else checked_kernel(kernel).to(picture.pixels.device)
+    missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
+    if noise is not None and not (math.isfinite(noise) and 0 <= noise < 1):
+        raise InputError(expected="noise from 0 to 1", got=str(noise), fix="leave it out to have it estimated")
+    from kukkiri.restoration.self_deblur import deblur_from_itself
+
+    shown: AbstractContextManager[OnStep | None] = (
+        _Bar(method) if progress is True else nullcontext(progress if callable(progress) else None)
+    )
+    with shown as on_step:
+        return deblur_from_itself(
+            picture, method, settings, noise=noise, kernel=known, missing=missing, seed=seed, on_step=on_step
+        )
+
+
+def checked_kernel(kernel: Any) -> Tensor:
+    """A point-spread function of somebody's own, square and of sum 1.
+
+    Returns
+    -------
+    Tensor, (k, k), float32
+        Filled up with zeros where it was not square.
+
+    Raises
+    ------
+    ShapeError, InputError
+        If it is no matrix of odd sides, or not a point-spread function.
+    """
+    found = kernel.detach().float().cpu() if isinstance(kernel, Tensor) else torch.from_numpy(np.array(kernel, "f4"))
+    if found.ndim != 2 or not (found.shape[0] % 2 and found.shape[1] % 2):
+        raise ShapeError(
+            expected="a kernel (k, k) with odd sides", got=str(tuple(found.shape)), fix="pad it with a row of zeros"
+        )
+    if not bool(torch.isfinite(found).all()) or float(found.min()) < 0 or not float(found.sum()) > 0:
+        raise InputError(
+            expected="a kernel that is finite, not negative and not all 0",
+            got=f"values from {float(found.min()):.3g} to {float(found.max()):.3g}",
+            fix="clip what is below 0",
+        )
+    side = max(found.shape)
+    row, column = ((side - n) // 2 for n in found.shape)
+    square = torch.zeros(side, side)
+    square[row : row + found.shape[0], column : column + found.shape[1]] = found
+    return square / square.sum()
+
+
+class _Bar(AbstractContextManager["OnStep | None"]):
+    """A bar on standard error, with the time that is left; gone when done."""
+
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task(what, total=None)
+
+    def __enter__(self) -> OnStep | None:
+        self.bar.start()
+        return lambda done, of: self.bar.update(self.task, completed=done, total=of)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()

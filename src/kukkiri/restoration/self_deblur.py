@@ -1,0 +1,200 @@
+"""SelfDeblur: one blurred picture is its own training set (Ren, Zhang, Wang, Hu, Zuo, CVPR 2020).
+
+Two networks that nobody trained make a sharp picture and a kernel from noise; both are fitted until the one convolved
+with the other is the picture given. What a convolutional network makes easily looks like a picture and hardly like
+noise or like its blurred copy: that is all the prior there is.
+
+'self-deblur' follows the paper: any kernel, squared error first, then 1 − SSIM. 'self-deblur-defocus' is for optics out
+of focus: the kernel is drawn towards rings and smoothness, the picture towards small total variation, with a squared
+error that is weighed against the noise. No code of that variant is published: it is a reconstruction, and its weights
+are assumptions (`SelfDeblurSettings`).
+
+Beyond the paper: colour pictures have one kernel for all channels; the picture returned is an average over the last
+steps, in register with the input; the fit ends once nothing moves; kernel sizes may be left open.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from torch import Tensor
+
+from kukkiri.errors import InputError, ShapeError
+from kukkiri.images.colour import luma
+from kukkiri.images.image import Image
+from kukkiri.images.statistics import estimate_noise
+from kukkiri.optics.moments import sigma_of
+from kukkiri.restoration.restoration import Restoration
+from kukkiri.restoration.self_deblur_fit import Fit
+from kukkiri.restoration.self_deblur_settings import LARGEST_KERNEL, SelfDeblurSettings
+
+# Memory and time grow with the pixels: a fit of more than these takes hours and tens of gigabytes on a CPU.
+MOST_PIXELS = 2**20
+LEAST_SIDE = 48
+# Rounding to 8 bits, in a picture without noise: what is weighed against the noise needs some.
+LEAST_NOISE = 1 / 255 / math.sqrt(12)
+Progress = Callable[[int, int], None]
+
+
+def deblur_from_itself(
+    image: Image,
+    method: str,
+    settings: SelfDeblurSettings,
+    *,
+    noise: float | None = None,
+    kernel: Tensor | None = None,
+    missing: Tensor | None = None,
+    seed: int = 0,
+    on_step: Progress | None = None,
+) -> Restoration:
+    """Measure what the fit must know, then fit.
+
+    Parameters
+    ----------
+    image : Image
+    method : 'self-deblur' | 'self-deblur-defocus'
+        Decides whether the measured blur starts and holds the kernel.
+    settings : SelfDeblurSettings
+    noise : float or None
+        Standard deviation on [0, 1]; None: estimated.
+    kernel, missing, seed, on_step
+        As `fit` takes them.
+
+    Returns
+    -------
+    Restoration
+
+    Raises
+    ------
+    InputError
+        If the kernel's size is open, and the picture does not tell its blur.
+    ShapeError
+        If the picture is too small or too large.
+    """
+    if noise is None:
+        noise = estimate_noise(luma(image.pixels[None])[0, 0].cpu(), missing)
+    side, size = settings.kernel_size, None
+    if kernel is not None:
+        side = kernel.shape[0]
+    else:
+        from kukkiri.sharpness.blur import blur
+
+        _check_size(image, settings.kernel_size or 1)
+        measured = blur(image, mask=missing)
+        size = None if measured.abstained or measured.bound else measured.sigma
+        if side is None:
+            side = covering_side(measured.interval[1] if size else size)
+    found = fit(
+        image, settings, noise=max(noise, LEAST_NOISE), side=side, size=size if settings.size else None,
+        kernel=kernel, missing=missing, seed=seed, on_step=on_step,
+    )  # fmt: skip
+    return replace(found, report=MappingProxyType({"task": "deblur", "method": method, **found.report, "sigma": size}))
+
+
+def covering_side(sigma: float | None) -> int:
+    """Side of a square that a kernel of this sigma fits in: six of them, and room to drift.
+
+    Raises
+    ------
+    InputError
+        If it is not known.
+    """
+    if sigma is None or not math.isfinite(sigma):
+        raise InputError(
+            expected="a picture that tells its blur, or a kernel_size",
+            got="one whose blur is out of range or cannot be measured",
+            fix="pass kernel_size=, an odd number of pixels larger than the blur",
+        )
+    return min(2 * math.ceil(3 * sigma) + 3, LARGEST_KERNEL)
+
+
+def fit(
+    image: Image,
+    settings: SelfDeblurSettings,
+    *,
+    noise: float,
+    side: int,
+    size: float | None = None,
+    kernel: Tensor | None = None,
+    missing: Tensor | None = None,
+    seed: int = 0,
+    on_step: Progress | None = None,
+) -> Restoration:
+    """Fit picture and kernel.
+
+    Parameters
+    ----------
+    image : Image
+    settings : SelfDeblurSettings
+    noise : float
+        Standard deviation of the noise, on [0, 1].
+    side : int
+        Of the kernel, pixels, odd.
+    size : float or None
+        Sigma of the kernel as measured, pixels: where the fit begins, and what it is held to.
+    kernel : Tensor, (side, side), or None
+        Known, so that only the picture is fitted.
+    missing : Tensor of bool, (H, W), optional
+        True where pixels are not known.
+    seed : int
+        The same seed gives the same result on the same machine.
+    on_step : callable, optional
+        Called after each step with how many are done, and of how many at most.
+
+    Returns
+    -------
+    Restoration
+
+    Raises
+    ------
+    ShapeError
+        If the picture is too small or too large.
+    """
+    _check_size(image, side)
+    job = Fit(image, settings, noise=noise, side=side, size=size, kernel=kernel, missing=missing, seed=seed)
+    began = time.monotonic()
+    for done in range(settings.steps):
+        ended = job.step()
+        if on_step is not None:
+            on_step(done + 1, settings.steps)
+        if ended:
+            break
+    restored, found = job.result()
+    report: dict[str, Any] = {
+        "steps": job.done,
+        "ended": "nothing improved" if job.done < settings.steps else "all steps done",
+        "seconds": round(time.monotonic() - began, 1),
+        "residual": job.residual,
+        "noise": noise,
+        "kernel_size": side,
+        "kernel_sigma": float(sigma_of(found)[0]),
+        "kernel_given": kernel is not None,
+        "seed": seed,
+        "precision": job.precision,
+    }
+    pixels = restored.clamp(0, 1).cpu()
+    return Restoration(
+        Image(pixels, image.bit_depth, image.pixel_size, image.path, image.metadata),
+        kernel=found.cpu(),
+        report=MappingProxyType(report),
+    )
+
+
+def _check_size(image: Image, side: int) -> None:
+    if min(image.height, image.width) < max(LEAST_SIDE, side + 1):
+        raise ShapeError(
+            expected=f"sides of at least {max(LEAST_SIDE, side + 1)} pixels for a kernel of {side}",
+            got=f"{image.width}×{image.height}",
+            fix="pass a larger picture, or a smaller kernel_size",
+        )
+    if image.height * image.width > MOST_PIXELS:
+        raise ShapeError(
+            expected=f"at most {MOST_PIXELS / 1e6:.1f} megapixels, since one step costs seconds for each",
+            got=f"{image.width}×{image.height}",
+            fix="cut out the part that matters, or reduce the picture",
+        )
