@@ -57,6 +57,7 @@ def command(
     from kukkiri.images.reading import load
     from kukkiri.inspection.settings import parse_roi
     from kukkiri.inspection.sources import find_files
+    from kukkiri.restoration.restore import checked
 
     if out.exists() and not out.is_dir():
         raise InputError(expected="a folder for --out", got=f"{one_line(out)}, a file", fix="name a folder")
@@ -68,6 +69,7 @@ def command(
     options: dict[str, Any] = {"kernel": known, "noise": noise, "steps": steps, "seed": seed, "device": device}
     if kernel_size is not None:
         options["kernel_size"] = kernel_size
+    checked(task, method, known, noise, steps, **({} if kernel_size is None else {"kernel_size": kernel_size}))
     places = _Places(out, [*found, *(file for file in (mask, kernel) if file is not None)], overwrite)
     rows: list[tuple[str, ...]] = []
     failed: list[Picture] = []

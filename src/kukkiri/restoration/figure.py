@@ -28,7 +28,7 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
     scale = min(ENLARGED, MOST / max(before.width, before.height))
     width, height = before.width * scale / 100, before.height * scale / 100
     with mpl.rc_context({"font.size": 9, "text.color": "#1f2933", "axes.titlelocation": "left", "axes.titlesize": 9.5}):
-        figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.5), layout="constrained")
+        figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.6), layout="constrained")
         axes = figure.subplots(1, 3, width_ratios=(width, width, min(width, 3)))
         for place, image, title in ((axes[0], before, "before"), (axes[1], after, "after")):
             place.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -36,8 +36,9 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
         if kernel is not None:
             axes[2].imshow(kernel.numpy(), cmap="gray", interpolation="nearest")
             sigma = restored.report.get("kernel_sigma")
-            note = "" if sigma is None else f"\nsigma {sigma:.2f} px"
-            axes[2].set_title(f"kernel, {kernel.shape[1]}×{kernel.shape[0]} px{note}")
+            axes[2].set_title("kernel")
+            size = f"{kernel.shape[1]}×{kernel.shape[0]} px" + ("" if sigma is None else f", sigma {sigma:.2f} px")
+            axes[2].text(0.5, -0.04, size, transform=axes[2].transAxes, ha="center", va="top")
         for place in axes:
             place.set_axis_off()
         with replacing(out) as temporary:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from kukkiri.errors import InputError, ShapeError, unknown_name
 from kukkiri.images.image import ImageLike, as_image
 from kukkiri.images.masks import as_mask
 from kukkiri.restoration.restoration import Restoration
+
+if TYPE_CHECKING:
+    from kukkiri.restoration.self_deblur_settings import SelfDeblurSettings
 
 # What can be done, and how.
 METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType({"deblur": ("self-deblur", "self-deblur-defocus")})
@@ -75,20 +78,12 @@ def restore(
         If the picture cannot be read, is too small or too large; an argument is out of range; or no kernel size is
         given for a picture that does not tell its blur.
     """
-    if task not in METHODS:
-        raise unknown_name("a task of 'deblur'", str(task), METHODS, "others are not there yet")
-    if method not in METHODS[task]:
-        raise unknown_name(f"a method for {task}", str(method), METHODS[task], f"choose of {', '.join(METHODS[task])}")
-    from kukkiri.restoration.self_deblur_settings import settings_for
-
+    settings, known = checked(task, method, kernel, noise, steps, **options)
     picture = as_image(image)
     if device is not None:
         picture = replace(picture, pixels=picture.pixels.to(device))
-    settings = settings_for(method, steps=steps, **options)
-    known = None if kernel is None else checked_kernel(kernel).to(picture.pixels.device)
+    known = None if known is None else known.to(picture.pixels.device)
     missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
-    if noise is not None and not (math.isfinite(noise) and 0 <= noise < 1):
-        raise InputError(expected="noise from 0 to 1", got=str(noise), fix="leave it out to have it estimated")
     from kukkiri.restoration.self_deblur import deblur_from_itself
 
     shown: AbstractContextManager[OnStep | None] = (
@@ -98,6 +93,28 @@ def restore(
         return deblur_from_itself(
             picture, method, settings, noise=noise, kernel=known, missing=missing, seed=seed, on_step=on_step
         )
+
+
+def checked(
+    task: str, method: str, kernel: Any, noise: float | None, steps: int | None, **options: Any
+) -> tuple[SelfDeblurSettings, Tensor | None]:
+    """What `restore` was asked for, before any picture is read: the settings, and the kernel if one is known.
+
+    Raises
+    ------
+    InputError
+        If there is no such task, method or option, or it is out of range.
+    """
+    from kukkiri.restoration.self_deblur_settings import settings_for
+
+    if task not in METHODS:
+        raise unknown_name("a task of 'deblur'", str(task), METHODS, "others are not there yet")
+    if method not in METHODS[task]:
+        raise unknown_name(f"a method for {task}", str(method), METHODS[task], f"choose of {', '.join(METHODS[task])}")
+    if noise is not None and not (math.isfinite(noise) and 0 <= noise < 1):
+        raise InputError(expected="noise from 0 to 1", got=str(noise), fix="leave it out to have it estimated")
+    settings = settings_for(method, steps=steps, **options)
+    return settings, None if kernel is None else checked_kernel(kernel)
 
 
 def checked_kernel(kernel: Any) -> Tensor:

@@ -22,16 +22,19 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
 from kukkiri.images.statistics import estimate_noise
+from kukkiri.optics import psf
 from kukkiri.optics.moments import sigma_of
 from kukkiri.restoration.restoration import Restoration
 from kukkiri.restoration.self_deblur_fit import Fit
 from kukkiri.restoration.self_deblur_settings import LARGEST_KERNEL, SelfDeblurSettings
+from kukkiri.sharpness.blur import Blur, blur
 
 # Memory and time grow with the pixels: a fit of more than these takes hours and tens of gigabytes on a CPU.
 MOST_PIXELS = 2**20
@@ -78,22 +81,44 @@ def deblur_from_itself(
     """
     if noise is None:
         noise = estimate_noise(luma(image.pixels[None])[0, 0].cpu(), missing)
-    side, size = settings.kernel_size, None
+    side, sigma, start = settings.kernel_size, None, None
     if kernel is not None:
         side = kernel.shape[0]
     else:
-        from kukkiri.sharpness.blur import blur
-
         _check_size(image, settings.kernel_size or 1)
         measured = blur(image, mask=missing)
-        size = None if measured.abstained or measured.bound else measured.sigma
+        sigma = None if measured.abstained or measured.bound else measured.sigma
         if side is None:
-            side = covering_side(measured.interval[1] if size else size)
+            side = covering_side(None if sigma is None else min(measured.interval[1], 1.5 * sigma))
+        if settings.size:
+            start = round_kernel(measured, side)
     found = fit(
-        image, settings, noise=max(noise, LEAST_NOISE), side=side, size=size if settings.size else None,
+        image, settings, noise=max(noise, LEAST_NOISE), side=side, start=start,
         kernel=kernel, missing=missing, seed=seed, on_step=on_step,
     )  # fmt: skip
-    return replace(found, report=MappingProxyType({"task": "deblur", "method": method, **found.report, "sigma": size}))
+    return replace(found, report=MappingProxyType({"task": "deblur", "method": method, **found.report, "sigma": sigma}))
+
+
+def round_kernel(measured: Blur, side: int) -> Tensor | None:
+    """What a picture's blur looks like if it is round: Gaussian and disc, as probable as they were found.
+
+    Returns
+    -------
+    Tensor, (side, side), of sum 1; or None
+        None where the blur is not known.
+    """
+    if measured.abstained or measured.bound:
+        return None
+    shares = [max(measured.family.get(name, 0.0), 0.0) for name in ("gaussian", "disc")]
+    total = sum(shares) or 1.0
+    found = torch.zeros(side, side)
+    for share, kernel in zip(shares, (psf.gaussian(measured.sigma)[0], psf.disc(2 * measured.sigma)[0]), strict=True):
+        middle = kernel.shape[0] // 2
+        reach = min(middle, side // 2)
+        inner, outer = slice(middle - reach, middle + reach + 1), slice(side // 2 - reach, side // 2 + reach + 1)
+        found[outer, outer] += share / total * kernel[inner, inner].float()
+    whole: Tensor = found / found.sum()
+    return whole
 
 
 def covering_side(sigma: float | None) -> int:
@@ -119,7 +144,7 @@ def fit(
     *,
     noise: float,
     side: int,
-    size: float | None = None,
+    start: Tensor | None = None,
     kernel: Tensor | None = None,
     missing: Tensor | None = None,
     seed: int = 0,
@@ -135,8 +160,8 @@ def fit(
         Standard deviation of the noise, on [0, 1].
     side : int
         Of the kernel, pixels, odd.
-    size : float or None
-        Sigma of the kernel as measured, pixels: where the fit begins, and what it is held to.
+    start : Tensor, (side, side), or None
+        Kernel as measured: where the fit begins, and whose size it is held to.
     kernel : Tensor, (side, side), or None
         Known, so that only the picture is fitted.
     missing : Tensor of bool, (H, W), optional
@@ -156,7 +181,7 @@ def fit(
         If the picture is too small or too large.
     """
     _check_size(image, side)
-    job = Fit(image, settings, noise=noise, side=side, size=size, kernel=kernel, missing=missing, seed=seed)
+    job = Fit(image, settings, noise=noise, side=side, start=start, kernel=kernel, missing=missing, seed=seed)
     began = time.monotonic()
     for done in range(settings.steps):
         ended = job.step()

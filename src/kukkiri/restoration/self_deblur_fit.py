@@ -14,6 +14,7 @@ from kukkiri.images.structural_similarity import RADIUS, similarity_maps
 from kukkiri.networks.kernel_net import KernelNet
 from kukkiri.networks.skip_net import SkipNet
 from kukkiri.optics import psf
+from kukkiri.optics.moments import sigma_of
 from kukkiri.optics.rings import asymmetry
 from kukkiri.restoration.kernel_register import centred, centroid
 from kukkiri.restoration.self_deblur_settings import SelfDeblurSettings
@@ -24,10 +25,14 @@ INPUTS, KERNEL_INPUTS, AMPLITUDE = 8, 200, 0.1
 MILESTONES = (0.4, 0.6, 0.8)
 # The picture returned is a moving average over about so many steps.
 MEMORY = 50
+# What the weights of the kernel's terms are multiplied by beside 1 − SSIM: as if the noise were 2 %.
+SIMILARITY_UNIT = 4e-4
 # Losses are compared between blocks of so many steps.
 BLOCK = 50
 # A loss has improved if it fell by this share.
 IMPROVED = 0.01
+# A kernel begins with at least this share of its largest value everywhere.
+FAINT = 1e-3
 
 
 class Fit:
@@ -35,7 +40,7 @@ class Fit:
 
     Parameters
     ----------
-    image, settings, noise, side, size, kernel, missing, seed
+    image, settings, noise, side, start, kernel, missing, seed
         As `kukkiri.restoration.self_deblur.fit` takes them.
     """
 
@@ -46,7 +51,7 @@ class Fit:
         *,
         noise: float,
         side: int,
-        size: float | None,
+        start: Tensor | None,
         kernel: Tensor | None,
         missing: Tensor | None,
         seed: int,
@@ -62,12 +67,13 @@ class Fit:
             torch.manual_seed(seed)
             self.net = SkipNet(INPUTS, image.channels, channels=settings.channels).to(device)
             self.kernel_net = KernelNet(side, inputs=KERNEL_INPUTS).to(device)
-        if size is not None:
-            # The softmax begins at a Gaussian of that size.
-            steps = torch.arange(side, device=device) - side // 2
-            self.kernel_net.body[-1].bias.data = -((steps[:, None] ** 2 + steps**2) / (2 * size**2)).flatten()
+        if start is not None:
+            # The softmax begins there; nowhere so low that it could not rise again.
+            level = start.to(device).clamp_min(float(start.max()) * FAINT).log().flatten()
+            self.kernel_net.body[-1].bias.data = level
         self.net = self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.given, self.size = kernel, size
+        self.given = kernel
+        self.size = None if start is None else float(sigma_of(start)[0])
         groups: list[dict[str, Any]] = [{"params": self.net.parameters(), "lr": settings.rate}]
         if kernel is None:
             groups.append({"params": self.kernel_net.parameters(), "lr": settings.kernel_rate})
@@ -75,6 +81,8 @@ class Fit:
         self.precision = chosen_precision(settings.precision, device)
         self.counts, self.windows = _weights(missing, self.seen)
         self.done, self.halvings = 0, 0
+        # When SSIM takes over, and when the squared error does again.
+        self.turns = (int(settings.squared * settings.steps), int(settings.cleaned * settings.steps))
         self.block, self.best, self.waited = 0.0, float("inf"), 0
         self.picture: Tensor | None = None
         self.residual = float("nan")
@@ -85,9 +93,10 @@ class Fit:
         picture, kernel = self._forward()
         again = psf.blur(picture, kernel, "valid")
         squared = ((again - self.seen).square() * self.counts).sum() / (self.counts.sum() * self.seen.shape[1])
-        by_square = self.done < self.settings.squared * self.settings.steps
+        by_square = self._by_square()
         misfit = squared if by_square else 1 - (similarity_maps(again, self.seen)[0] * self.windows).mean()
-        loss = misfit + self._regular(picture, kernel) * (1 if by_square else 0)
+        unit = self.variance if by_square else SIMILARITY_UNIT
+        loss = misfit + unit * self._regular(picture, kernel, cleaning=self.done >= self.turns[1])
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.done += 1
@@ -119,10 +128,14 @@ class Fit:
         kernel: Tensor = self.kernel_net(self.kernel_input)
         return kernel
 
-    def _regular(self, picture: Tensor, kernel: Tensor) -> Tensor:
-        """What is asked of picture and kernel, in units of the squared error."""
+    def _by_square(self) -> bool:
+        """Whether this step looks at the squared error, else at 1 − SSIM."""
+        return not self.turns[0] <= self.done < self.turns[1]
+
+    def _regular(self, picture: Tensor, kernel: Tensor, *, cleaning: bool) -> Tensor:
+        """What is asked of picture and kernel, in units of the noise's variance."""
         s, found = self.settings, picture.new_zeros(())
-        if s.total_variation:
+        if s.total_variation and cleaning:
             found = found + s.total_variation * sum(picture.diff(dim=d).abs().mean() for d in (-1, -2))
         if s.symmetry:
             found = found + s.symmetry * asymmetry(kernel)
@@ -131,7 +144,7 @@ class Fit:
             found = found + s.smoothness * rough / kernel.square().sum()
         if s.size and self.size is not None:
             found = found + s.size * (spread_of(kernel).log() - math.log(self.size)).square()
-        return found * self.variance
+        return found
 
     def _remember(self, picture: Tensor, squared: float) -> None:
         share = 1 / min(self.done, MEMORY)
@@ -142,7 +155,7 @@ class Fit:
     def _schedule(self, misfit: float) -> bool:
         """Halve the rates where it is time to; whether the fit has ended."""
         s = self.settings
-        if self.done == int(s.squared * s.steps):
+        if self.done in self.turns:
             self.best, self.waited, self.block = math.inf, 0, 0.0  # another loss begins
         self.block += misfit
         stuck = False

@@ -11,7 +11,9 @@ from kukkiri.errors import InputError, unknown_name
 
 LARGEST_KERNEL = 151
 # Options that are fractions; the others are whole numbers.
-FRACTIONAL = ("rate", "kernel_rate", "jitter", "squared", "total_variation", "symmetry", "smoothness", "size")
+FRACTIONAL = (
+    "rate", "kernel_rate", "jitter", "squared", "cleaned", "total_variation", "symmetry", "smoothness", "size",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class SelfDeblurSettings:
         Standard deviation of what is added to the input noise in each step; 0.001 as published.
     squared : float
         Share of the steps with squared error; 1 − SSIM after it. 0.2 as published.
+    cleaned : float
+        Share of the steps after which the squared error returns, now with total variation; 1: never, as published.
     total_variation : float
         Weight of the picture's mean absolute gradient against the squared error, in units of the noise's variance.
     symmetry : float
@@ -62,6 +66,7 @@ class SelfDeblurSettings:
     kernel_rate: float = 5e-4
     jitter: float = 0.001
     squared: float = 0.2
+    cleaned: float = 1.0
     total_variation: float = 0.0
     symmetry: float = 0.0
     smoothness: float = 0.0
@@ -84,8 +89,10 @@ class SelfDeblurSettings:
         for name in ("jitter", "total_variation", "symmetry", "smoothness", "size"):
             if not getattr(self, name) >= 0:
                 raise InputError(expected=f"{name} of at least 0", got=str(getattr(self, name)), fix="leave it out")
-        if not 0 <= self.squared <= 1:
-            raise InputError(expected="squared from 0 to 1", got=str(self.squared), fix="leave it out")
+        if not 0 <= self.squared <= self.cleaned <= 1:
+            raise InputError(
+                expected="0 ≤ squared ≤ cleaned ≤ 1", got=f"{self.squared} and {self.cleaned}", fix="leave them out"
+            )
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise InputError(
                 expected="a precision of 'auto', 'float32' or 'bfloat16'", got=repr(self.precision), fix="leave it out"
@@ -97,7 +104,13 @@ OPTIONS = tuple(f.name for f in fields(SelfDeblurSettings))
 DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "self-deblur": {},
-        "self-deblur-defocus": {"total_variation": 50.0, "symmetry": 50.0, "smoothness": 0.0, "size": 50.0},
+        "self-deblur-defocus": {
+            "cleaned": 0.5,
+            "total_variation": 20.0,
+            "symmetry": 500.0,
+            "smoothness": 25.0,
+            "size": 500.0,
+        },
     }
 )
 
