@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Where to get torch, for a CUDA build say: make demo TORCH_INDEX=URL-of-a-wheel-index
 TORCH_INDEX ?=
-# A folder of photographs for `make bench`; default: those of the demonstration.
+# A folder of photographs for `make bench` (default: those of the demonstration) and, sharp ones, `make robustness`.
 DATA ?=
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test test-all bench lint docs clean
+.PHONY: demo test test-all bench robustness lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/kukkiri demo
@@ -22,6 +22,17 @@ test-all: $(STAMP) lint
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/throughput.py $(DATA)
+
+# What docs/which-sharpness.md is written from. What is measured is kept in build/, so that a stopped run goes on.
+ROBUSTNESS := $(BIN)/kukkiri evaluate robustness all --slow hifst --json
+robustness: $(STAMP)
+	@test -n "$(DATA)" || (echo "expected a folder of sharp photographs, got none; make robustness DATA=FOLDER" >&2; exit 1)
+	mkdir -p build docs/robustness
+	$(ROBUSTNESS) --data "$(DATA)" --pictures 100 --out build/photographs.json > build/photographs.brief
+	$(ROBUSTNESS) --data scikit-image --psf gaussian,disc,airy,motion --out build/textures.json > build/textures.brief
+	mv build/photographs.brief docs/robustness/photographs.json
+	mv build/textures.brief docs/robustness/textures.json
+	$(BIN)/python docs/generate.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Write docs/metrics.md from the specs: `make docs`. A test compares, so that the page cannot go stale."""
+"""Write the generated pages: `make docs`. Tests compare, so that they cannot go stale.
+
+docs/metrics.md comes from the specs, here; docs/which-sharpness.md from measured results, see which_sharpness.py.
+"""
 
 from __future__ import annotations
 
@@ -62,4 +65,8 @@ def _extra(s: MetricSpec) -> str:
 
 
 if __name__ == "__main__":
+    import which_sharpness
+
     PAGE.write_text(page(), encoding="utf-8")
+    which_sharpness.PAGE.write_text(which_sharpness.page(), encoding="utf-8")
+    which_sharpness.draw()

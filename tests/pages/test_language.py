@@ -3,6 +3,7 @@ from importlib.resources import files
 
 import pytest
 
+import kukkiri as kk
 from kukkiri.errors import InputError
 from kukkiri.pages.language import LANGUAGES, language_of_locale, texts
 
@@ -39,6 +40,13 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
     sections = {key.split(".")[0] for key in known}
     assert {key for key in used if key.split(".")[0] in sections} <= known
     assert {key for key in known - used if not key.startswith(BUILT)} == set()
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in kk.metrics()])
+def test_every_metric_is_explained(name: str) -> None:
+    """The report shows both in the language of the page; without them it falls back to English, or to nothing."""
+    for language in LANGUAGES:
+        assert {f"metric_title.{name}", f"metric.{name}"} <= set(texts(language)), language
 
 
 def test_an_unknown_language_is_explained() -> None:

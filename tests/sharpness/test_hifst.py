@@ -14,7 +14,7 @@ from contract import MetricContract, blurred, fine_grained, photograph
 from kukkiri.errors import InputError
 from kukkiri.images.colour import luma
 from kukkiri.sharpness import hifst
-from kukkiri.sharpness.hifst import domain_transform, local_entropy
+from kukkiri.sharpness.hifst import local_entropy
 
 Array = NDArray[np.float64]
 
@@ -153,18 +153,6 @@ def test_entropy_by_hand() -> None:
     assert float(entropy[4, 3]) == pytest.approx(0, abs=1e-6) and float(entropy[0, 0]) == pytest.approx(0, abs=1e-6)
     every = (torch.arange(49).view(7, 7) / 255).double()
     assert float(local_entropy(every)[3, 3]) == pytest.approx(math.log2(49))
-
-
-def test_smoothing_stays_within_edges() -> None:
-    """An impulse of 1: on a flat guide spread with weights that sum to 1, and not beyond a step of the guide."""
-    impulse = torch.zeros(101, 101, dtype=torch.float64)
-    impulse[50, 45] = 1
-    flat = domain_transform(impulse, torch.zeros_like(impulse), 4.0, 0.25, 3)
-    assert float(flat.sum()) == pytest.approx(1, rel=1e-4)
-    columns = torch.arange(101, dtype=torch.float64)
-    assert float(((columns - 45).square() * flat.sum(0)).sum()) == pytest.approx(16, rel=0.1)
-    step = (columns >= 50).double().expand(101, 101) * 10
-    assert float(domain_transform(impulse, step, 4.0, 0.25, 3)[:, 50:].sum()) < 1e-6
 
 
 def test_flat_pictures_have_none() -> None:

@@ -58,14 +58,18 @@ def test_a_flat_picture_says_nothing() -> None:
     metric = kk.metric("just-noticeable-defocus")
     slope = torch.linspace(0.2, 0.8, 64).expand(1, 1, 64, 64)
     assert metric(torch.full((1, 1, 64, 64), 0.5)).isnan().item() and metric(slope).isnan().item()
-    assert metric.blur_map(slope).isnan().all()
+    assert all(each.isnan().all() for each in metric.blur_maps(slope))
 
 
 def test_the_map_tells_two_halves_apart() -> None:
     both = torch.cat([seen("camera", 0.5)[..., :128], seen("camera", 2.5)[..., 128:]], -1)[..., 64:192, :]
-    found = kk.metric("just-noticeable-defocus").blur_map(both)
-    assert found.shape == (1, 128, 256) and 0 <= found.min() <= found.max() <= 3
+    sparse, found = kk.metric("just-noticeable-defocus").blur_maps(both)
+    assert found.shape == sparse.shape == (1, 128, 256) and 0 <= found.min() <= found.max() <= 3
     assert found[..., :112].median() < 1.0 < found[..., 144:].median()
+    # Single patches tell the same, where they tell anything.
+    known = ~sparse.isnan()
+    assert 0.1 < known.float().mean() < 1 and not known[..., :3, :].any() and not known[..., -4:, :].any()
+    assert sparse[..., :112].nanmedian() < 1.0 < sparse[..., 144:].nanmedian()
 
 
 def plain_pursuit(patch: np.ndarray, atoms: np.ndarray, tolerance: float) -> list[int]:

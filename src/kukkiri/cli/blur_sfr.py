@@ -114,7 +114,7 @@ def _lines(edges: tuple[Sfr, ...]) -> Iterator[dict[str, Any]]:
     for index, edge in enumerate(edges, start=1):
         ratio = next((r for r in edge.ratios if r.channel == "luma"), None)
         for i, frequency in enumerate(edge.luma.frequency.tolist()):
-            line: dict[str, Any] = {"edge": float(index), "frequency": frequency, "per_mm": edge.per_mm(frequency)}
+            line: dict[str, Any] = {"edge": index, "frequency": frequency, "per_mm": edge.per_mm(frequency)}
             for curve in edge.curves:
                 line |= {curve.channel: float(curve.sfr[i]), f"{curve.channel}_error": float(curve.sfr_error[i])}
             if ratio is not None and math.isfinite(ratio.ratio[i]):
@@ -140,29 +140,39 @@ def _table(edges: tuple[Sfr, ...]) -> Any:
             f"{box.left},{box.top},{box.width},{box.height}",
             f"{edge.angle:.1f}° from {edge.orientation}",
             f"{edge.rows} px",
-            _round(luma.contrast),
-            _round(luma.mtf50, sign),
-            f"{_round(lo)} … {'∞' if math.isinf(hi) else _round(hi)}" if math.isfinite(luma.mtf50) else "",
+            _fixed(luma.contrast, digits=2),
+            _fixed(luma.mtf50, sign),
+            f"{_fixed(lo)} … {'∞' if math.isinf(hi) else _fixed(hi)}" if math.isfinite(luma.mtf50) else "",
         ]
-        cells += [_round(edge.per_mm(luma.mtf50))] if metres else []
-        cells += [_round(own[c].mtf50, sign) if c in own else "–" for c in coloured]
-        cells += [_round(luma.mtf10, sign), _round(luma.nyquist)]
+        cells += [_round(edge.per_mm(luma.mtf50), sign)] if metres else []
+        cells += [_fixed(own[c].mtf50, sign) if c in own else "–" for c in coloured]
+        cells += [_fixed(luma.mtf10, sign), _fixed(luma.nyquist)]
         if ratios:
             ratio = next(r for r in edge.ratios if r.channel == "luma")
-            cells.append(_round(ratio.mtf50) if math.isfinite(ratio.mtf50) else f"> {_round(ratio.limit)}")
+            cells.append(_fixed(ratio.mtf50) if math.isfinite(ratio.mtf50) else f"> {_fixed(ratio.limit)}")
         rows.append(cells)
     return table(columns, rows, right=right)
 
 
 def _remarks(edges: tuple[Sfr, ...]) -> list[str]:
     """What casts doubt on each edge, a line each; and what the numbers rest on."""
+    from kukkiri.sharpness.slanted_edge_figure import remarks_of
+
     found = []
     for index, edge in enumerate(edges, start=1):
-        texts = [*edge.warnings, *(f"{c.channel}: {text}" for c in edge.curves for text in c.warnings)]
+        low, high = edge.luma.mtf50_interval
+        unknown = math.isfinite(edge.luma.mtf50) and low <= 0 and math.isinf(high)
+        texts = ["MTF50 is not known: hardly an edge, or nothing but noise"] if unknown else []
+        texts += remarks_of(edge)
         texts += list(dict.fromkeys(text for ratio in edge.ratios for text in ratio.warnings))
         found += [f"{index}: {'; '.join(texts)}"] if texts else []
     basis = f"made linear with {edges[0].oecf}" if edges[0].oecf else "taken as linear in light (else give --oecf)"
-    return [*found, f"cycles/pixel along the normal of the edge; values {basis}"]
+    bound = ["<: an upper bound, see 'narrow sides'"] if any(edge.upper_bound for edge in edges) else []
+    return [*bound, *found, f"cycles/pixel along the normal of the edge; values {basis}"]
+
+
+def _fixed(value: float, sign: str = "", digits: int = 3) -> str:
+    return number(None) if math.isnan(value) else f"{sign}{value:z.{digits}f}"
 
 
 def _round(value: float | None, sign: str = "") -> str:

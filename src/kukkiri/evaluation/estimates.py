@@ -84,7 +84,7 @@ class Reading:
     silence : str or None
         Why there is no value.
     seconds : float
-        Time that it took, for each million pixels.
+        Time of the processor that it took, for each million pixels: what else runs does not count.
     size : (int, int)
         Width and height of the picture.
     """
@@ -147,7 +147,7 @@ def read(metric: Scorer, image: Tensor) -> Reading:
         A picture that the metric refuses (too small, say) gives a silent one with the reason.
     """
     size = (image.shape[-1], image.shape[-2])
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with torch.no_grad():
             if isinstance(metric, BlurEstimator):
@@ -157,7 +157,7 @@ def read(metric: Scorer, image: Tensor) -> Reading:
                 reading = Reading(value=value, silence="the score is not a number" if math.isnan(value) else None)
     except KukkiriError as error:
         return Reading(value=math.nan, silence=str(error), size=size)
-    return replace(reading, seconds=(time.perf_counter() - start) / (size[0] * size[1] / 1e6), size=size)
+    return replace(reading, seconds=(time.process_time() - start) / (size[0] * size[1] / 1e6), size=size)
 
 
 def _of_estimate(found: BlurEstimate) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +108,9 @@ def _drawn(result: Robustness, measured: list[MetricRobustness]) -> Figure:
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)
-    _heat_map(heat.subplots(), measured, days)
+    columns_of_map = [*days, "mixed"]
+    values = [[r.by_day[d].spearman for d in days] + [r.mixed.spearman if r.mixed else np.nan] for r in measured]
+    spearman_map(heat.subplots(), [r.spec.name + (" *" if r.slow else "") for r in measured], columns_of_map, values)
     heat.suptitle("Spearman, each day", x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
 
@@ -159,18 +162,25 @@ def _scatter(axes: Axes, one: MetricRobustness, result: Robustness, colours: dic
     axes.tick_params(which="both", color=LINE, length=2.5)
 
 
-def _heat_map(axes: Axes, measured: list[MetricRobustness], days: tuple[str, ...]) -> None:
+def spearman_map(axes: Axes, names: Sequence[str], columns: Sequence[str], spearman: Sequence[Sequence[float]]) -> None:
+    """Draw rank correlations as a table in colours; the last column, over everything, stands apart.
+
+    Parameters
+    ----------
+    axes : Axes
+    names, columns : sequence of str
+        Of the rows, which are metrics, and of the columns.
+    spearman : sequence of sequences of float
+        A row a metric; NaN where there is none.
+    """
     import matplotlib as mpl
 
-    columns = [*days, "mixed"]
-    values = np.array(
-        [[r.by_day[d].spearman for d in days] + [r.mixed.spearman if r.mixed else np.nan] for r in measured]
-    )
+    values = np.array(spearman, np.float64)
     # Below 0 a metric is worse than none: no shades are spent on it.
     colours = mpl.colormaps["viridis"].with_extremes(bad="#f0f2f4")
     axes.pcolormesh(
         np.arange(len(columns) + 1),
-        np.arange(len(measured) + 1),
+        np.arange(len(names) + 1),
         values,
         cmap=colours,
         vmin=0,
@@ -178,13 +188,13 @@ def _heat_map(axes: Axes, measured: list[MetricRobustness], days: tuple[str, ...
         edgecolors="white",
         lw=1.5,
     )
-    axes.axvline(len(days), color="white", lw=6)
+    axes.axvline(len(columns) - 1, color="white", lw=6)
     for (row, column), value in np.ndenumerate(values):
-        text = "–" if np.isnan(value) else f"{value:.2f}" if value < 0.995 else f"{value:.3f}"
+        text = "–" if np.isnan(value) else f"{value:z.2f}" if value < 0.995 else f"{value:.3f}"
         colour = INK if np.isnan(value) or value > 0.6 else "white"
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=8, color=colour)
     axes.invert_yaxis()
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(np.arange(len(measured)) + 0.5, [r.spec.name + (" *" if r.slow else "") for r in measured])
+    axes.set_yticks(np.arange(len(names)) + 0.5, names)
     axes.tick_params(length=0, labelcolor=INK)
     axes.spines[:].set_visible(False)

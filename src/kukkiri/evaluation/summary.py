@@ -1,7 +1,8 @@
-"""From the trials of a metric to its figures: over everything mixed, each day, each PSF."""
+"""From the trials of a metric to its figures: over everything mixed, each day, each PSF, each range of sigma."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ class Statistics:
     ----------
     trials : int
     silent : float
-        Share of trials without a value; all else is of those with one.
+        Share of trials without a value; all else is of those with one. NaN where there is no trial.
     spearman, pairwise : float
         Order against the true sigma: rank correlation, +1 is right; share of pairs in the right order.
     median_error, p90_error, bias : float
@@ -90,10 +91,10 @@ class MetricRobustness:
         Over everything.
     spearman_interval : (float, float)
         90 % interval of the Spearman over everything: pictures drawn anew 200 times.
-    by_day, by_psf, by_psf_and_day : dict
-        Name, or (PSF, day) → Statistics.
+    by_day, by_psf, by_sigma, by_psf_and_day : dict
+        Name, or (PSF, day) → Statistics. Ranges of true sigma are named as '1-2', in pixels.
     seconds_per_megapixel : float
-        Median; on one thread.
+        Median time of the processor, on one thread.
     trials : Trials or None
     silences : dict
         Reason → number of trials.
@@ -108,6 +109,7 @@ class MetricRobustness:
     spearman_interval: tuple[float, float] = (np.nan, np.nan)
     by_day: Mapping[str, Statistics] = field(default_factory=dict)
     by_psf: Mapping[str, Statistics] = field(default_factory=dict)
+    by_sigma: Mapping[str, Statistics] = field(default_factory=dict)
     by_psf_and_day: Mapping[tuple[str, str], Statistics] = field(default_factory=dict)
     seconds_per_megapixel: float = np.nan
     trials: Trials | None = None
@@ -139,6 +141,7 @@ class MetricRobustness:
             "worst_day": self.worst_day,
             "by_day": {key: s.to_row() for key, s in self.by_day.items()},
             "by_psf": {key: s.to_row() for key, s in self.by_psf.items()},
+            "by_sigma": {key: s.to_row() for key, s in self.by_sigma.items()},
             "by_psf_and_day": cells,
             "silences": dict(self.silences),
             "seconds_per_megapixel": json_number(self.seconds_per_megapixel),
@@ -182,6 +185,10 @@ def summarised(spec: MetricSpec, trials: Trials, protocol: RobustnessProtocol) -
         spearman_interval=bootstrap_interval(resampled, trials.picture.astype(str), seed=protocol.seed),
         by_day={day: part(trials.day == day) for day in protocol.days},
         by_psf={psf: part(trials.psf == psf) for psf in protocol.psfs},
+        by_sigma={
+            name: part((trials.sigma >= low) & (trials.sigma < high))
+            for name, low, high in sigma_ranges(*protocol.sigma)
+        },
         by_psf_and_day={
             (psf, day): part((trials.psf == psf) & (trials.day == day))
             for psf in protocol.psfs
@@ -191,6 +198,26 @@ def summarised(spec: MetricSpec, trials: Trials, protocol: RobustnessProtocol) -
         trials=trials,
         silences=silences,
     )
+
+
+def sigma_ranges(low: float, high: float) -> list[tuple[str, float, float]]:
+    """A range of blur sizes parted at the powers of two within it, but for slivers at its ends.
+
+    Parameters
+    ----------
+    low, high : float
+        Pixels, 0 < low < high.
+
+    Returns
+    -------
+    list of (str, float, float)
+        Name, such as '1-2', and ends; the outermost ends are 0 and infinity, so that each trial is in one range even
+        where a kernel could not have quite the size that was drawn.
+    """
+    first, last = math.ceil(math.log2(1.25 * low)), math.floor(math.log2(high / 1.25))
+    inner = [2.0**k for k in range(first, last + 1)]
+    named, ends = [low, *inner, high], [0.0, *inner, math.inf]
+    return [(f"{named[i]:g}-{named[i + 1]:g}", ends[i], ends[i + 1]) for i in range(len(inner) + 1)]
 
 
 def _interval_scores(trials: Trials) -> tuple[Array, Array]:
@@ -223,7 +250,7 @@ def _statistics(
     with_intervals = bool(has_interval.any())
     return Statistics(
         trials=len(chosen),
-        silent=1 - float(there.mean()),
+        silent=1 - float(there.mean()) if len(there) else np.nan,
         spearman=spearman(value, truth, higher_is_better=spec.higher_is_better),
         pairwise=pairwise_accuracy(value, truth, higher_is_better=spec.higher_is_better, seed=seed),
         median_error=median(np.abs(error)),

@@ -16,6 +16,7 @@ from kukkiri.errors import InputError
 from kukkiri.metrics.score import json_number
 from kukkiri.sharpness.blur import Blur
 from kukkiri.sharpness.calibrated import Calibrated, Interval, compared
+from kukkiri.sharpness.calibration_words import notes_of
 from kukkiri.sharpness.references import (
     Reference,
     ShippedEstimator,
@@ -106,24 +107,7 @@ class Calibration:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know."""
-        from kukkiri.sharpness.repeatability import FEWEST
-
-        said = []
-        if self.bound:
-            said.append(
-                f"some pictures are sharper than can be told: the baseline is an upper bound of {self.sigma:.3g} px, "
-                "and the repeatability is not known"
-            )
-        elif self.repeatability is None:
-            said.append(f"the repeatability needs {FEWEST} pictures, here are {len(self.used)}")
-        elif self.repeatability.between != "fields":
-            said.append(
-                "the references show one field: the smallest detectable change holds for that field, and more fields "
-                "would tell it for all"
-            )
-        if lost := len(self.pictures) - len(self.used):
-            said.append(f"{lost} of {len(self.pictures)} pictures do not count")
-        return tuple(said)
+        return notes_of(self)
 
     def apply(
         self,

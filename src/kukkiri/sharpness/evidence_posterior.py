@@ -158,13 +158,16 @@ def maps_of(evidence: Evidence, candidates: Sequence[Candidate], size: tuple[int
     Returns
     -------
     sigma : Tensor, (h, w)
-        Pixels: of the greatest evidence of the places around, each heard as its distance allows.
+        Pixels: of the greatest evidence of the places around, each heard as its distance allows; NaN without places.
     sureness : Tensor, (h, w)
-        0 to 1: how much narrower the cell's 90 % interval is than all sigmas, in logarithms.
+        0 to 1: how much narrower the cell's 90 % interval is, in logarithms, than if nothing were known.
     """
+    if not len(evidence.rows):
+        cells = tuple(-(-n // STRIDE) for n in size)
+        return torch.full(cells, math.nan), torch.zeros(cells)
     rows, columns = (STRIDE * torch.arange(-(-n // STRIDE)) + (STRIDE - 1) / 2 for n in size)
     # Wider where a large picture has places farther apart than the cells.
-    reach = max(HEARD * STRIDE, 0.6 * math.sqrt(size[0] * size[1] / max(len(evidence.rows), 1)))
+    reach = max(HEARD * STRIDE, 0.6 * math.sqrt(size[0] * size[1] / len(evidence.rows)))
     across = torch.exp(-0.5 * ((columns[:, None] - evidence.columns) / reach).square())
     found = []
     for row in rows:
@@ -173,7 +176,7 @@ def maps_of(evidence: Evidence, candidates: Sequence[Candidate], size: tuple[int
         _, sigma, fine = spline(nats, candidates)
         best = sigma[fine.max(1).argmax(1)]
         ends = quantiles_of(tempered(fine, weight.sum(1).double().numpy()[:, None, None]).sum(1), sigma, (0.05, 0.95))
-        width = np.log(ends[:, 1] / ends[:, 0]) / math.log(sigma[-1] / sigma[0])
-        found.append(np.stack([best.clip(SMALLEST, LARGEST), 1 - width]))
+        width = np.log(ends[:, 1] / ends[:, 0]) / (0.9 * math.log(sigma[-1] / sigma[0]))
+        found.append(np.stack([best.clip(SMALLEST, LARGEST), (1 - width).clip(0, 1)]))
     sigma_map, sureness = torch.from_numpy(np.stack(found, 1)).float()
     return sigma_map, sureness

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 from kukkiri.errors import InputError
 from kukkiri.sharpness.blur import SMALLEST
 from kukkiri.sharpness.estimating import Estimator, default_estimator
+from kukkiri.sharpness.focus_words import statement_of
 
 if TYPE_CHECKING:
     from kukkiri.images.image import ImageLike
@@ -128,7 +129,7 @@ class FocusStep:
     @property
     def ambiguous(self) -> bool:
         """Whether another candidate is to be reckoned with."""
-        return len(self.candidates) > 1 and self.candidates[0].weight < DECIDED
+        return is_ambiguous(self.candidates)
 
     def to_row(self) -> dict[str, Any]:
         """A JSON-ready dict; NaN is None. The figures of the likeliest candidate, then all candidates."""
@@ -155,6 +156,11 @@ class FocusStep:
 
     def __repr__(self) -> str:
         return f"FocusStep({self.statement})"
+
+
+def is_ambiguous(candidates: Sequence[FocusCandidate]) -> bool:
+    """Whether another candidate than the first, the likeliest, is to be reckoned with."""
+    return len(candidates) > 1 and candidates[0].weight < DECIDED
 
 
 def focus_step(
@@ -248,7 +254,7 @@ def step_of(
         candidates=found,
         sigma_a=blur_a.sigma,
         sigma_b=blur_b.sigma,
-        statement=_statement(found, step),
+        statement=statement_of(found, step, ambiguous=is_ambiguous(found)),
     )
 
 
@@ -279,33 +285,3 @@ def _silent(step: float, blur_a: Blur, blur_b: Blur, reason: str) -> FocusStep:
     return FocusStep(
         step, nan, (nan, nan), nan, (), blur_a.sigma, blur_b.sigma, f"no answer: {reason}", abstained=reason
     )
-
-
-def _statement(found: tuple[FocusCandidate, ...], step: float) -> str:
-    if len(found) > 1 and found[0].weight < DECIDED:
-        places = " or ".join(f"{_way(c, step)} ({c.weight:.0%})" for c in found if c.weight >= 0.05)
-        nearest = min(found, key=lambda c: abs(c.distance / step - 0.5)).distance
-        text = f"ambiguous: focus lies {places}; take a third picture at {nearest:+.3g}, or give the slope"
-    else:
-        text = f"focus lies {_way(found[0], step)}"
-    best = found[0]
-    lo, hi = best.astigmatism_interval
-    if not best.astigmatic:
-        return f"{text}; no astigmatism is proven (at most {hi:.3g})"
-    return (
-        f"{text}; astigmatism {best.astigmatism:.3g} ({lo:.3g}…{hi:.3g}): the axis at {math.degrees(best.angle):.0f}° "
-        "comes to focus that much later than the one across"
-    )
-
-
-def _way(candidate: FocusCandidate, step: float) -> str:
-    at, (lo, hi) = candidate.distance, candidate.interval
-    low, high = sorted((lo / step, hi / step))
-    where = (
-        "at a" if low < 0 < high < 1
-        else "at b" if 0 < low < 1 < high
-        else "between a and b" if 0 <= at / step <= 1
-        else "beyond b" if at / step > 1
-        else "away from b"
-    )  # fmt: skip
-    return f"{at:+.3g} ({lo:+.3g}…{hi:+.3g}) from a, {where}"

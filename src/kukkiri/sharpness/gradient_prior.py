@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from kukkiri.sharpness.evidence_prior import Candidate, Evidence
+from kukkiri.sharpness.jpeg_steps import quantisation_steps
 
 # Samples of the frequency plane, a side, on which prior and transfer function are multiplied: twice a window or more.
 FREQUENCIES = 128
@@ -53,7 +54,8 @@ class SparseGradientPrior:
         Exponents α that a window's power may fall with, all as likely.
     veil : float
         White noise, in units of the picture's own standard deviation, below which nothing is looked at: rounding and
-        compression empty what lies there. The power of both picture and model is raised to it.
+        compression empty what lies there. The power of both picture and model is raised to it; and, at each frequency,
+        to the square of half the step of the JPEG file that the picture was.
     most : int
         Windows of one side; of larger pictures as many, farther apart.
     """
@@ -72,13 +74,19 @@ class SparseGradientPrior:
         """See `EvidencePrior`."""
         lift = max(self.veil**2 - noise**2, 0.0)
         floor = (lift + (noise / 3) ** 2, lift + noise**2, lift + 1.5 * noise**2)
+        steps = quantisation_steps(picture)
         nats, rows, columns = [], [], []
         for side in self.windows:
             if side > min(picture.shape):
                 continue
             table = templates(tuple(candidates), side, self.slopes).to(picture)
             middles, power = window_power(picture, side, self.most)
-            nats.append(scale_mixture(power + lift, ring_sizes(side), table, floor))
+            raised = torch.full_like(power[0], lift)
+            if steps is not None:
+                raised = torch.maximum(raised, (emptied(steps, side) - noise**2).to(power))
+            # In units of the expected floor of each ring, which makes it white again.
+            unit = (raised + noise**2) / floor[1]
+            nats.append(scale_mixture((power + raised) / unit, ring_sizes(side), table / unit, floor))
             rows.append(middles[0])
             columns.append(middles[1])
         if not nats:
@@ -107,6 +115,19 @@ def rings(side: int) -> tuple[Tensor, Tensor]:
     members[inside.nonzero()[:, 0], ring[inside]] = 1
     count = members.sum(0)
     return members / count, count
+
+
+def emptied(steps: Tensor, side: int) -> Tensor:
+    """What power JPEG may have taken from the rings of a window: the square of half a step, (R,), float64.
+
+    Parameters
+    ----------
+    steps : Tensor, (8, 8)
+        Of the block's frequencies; the nearest one of each frequency of the window is taken.
+    side : int
+    """
+    nearest = (torch.fft.fftfreq(side, dtype=torch.float64).abs() * 16).round().clamp_max(7).long()
+    return (steps.cpu().double() / 2).square()[nearest[:, None], nearest].flatten() @ rings(side)[0]
 
 
 def ring_sizes(side: int) -> Tensor:

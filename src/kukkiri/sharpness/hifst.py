@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kukkiri.errors import InputError
 from kukkiri.images.colour import luma, on_8bit_grid
+from kukkiri.images.domain_transform import domain_transform
 from kukkiri.images.filtering import gaussian_blur, pad
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.base import Metric
@@ -165,42 +166,6 @@ def local_entropy(values: Tensor) -> Tensor:
             before += other == here
         total += steps[before.long()]
     return (math.log2(WINDOW**2) - total / WINDOW**2).clamp_min(0)
-
-
-def domain_transform(values: Tensor, guide: Tensor, space: float, grey: float, iterations: int) -> Tensor:
-    """Smooth within the edges of a guide: the recursive domain transform of Gastal and Oliveira 2011.
-
-    Parameters
-    ----------
-    values, guide : Tensor, (H, W)
-    space, grey : float
-        Standard deviations, pixels and units of the guide.
-    iterations : int
-
-    Returns
-    -------
-    Tensor, (H, W)
-        doi:10.1145/1964921.1964964, equations 11, 14 and 21.
-    """
-    across, down = (1 + space / grey * torch.diff(guide, dim=axis).abs() for axis in (1, 0))
-    result = values.T.contiguous()
-    for i in range(iterations):
-        sigma = space * math.sqrt(3) * 2 ** (iterations - 1 - i) / math.sqrt(4**iterations - 1)
-        feedback = math.exp(-math.sqrt(2) / sigma)
-        for distance in (across.T, down):
-            # The axis that is filtered comes first: its lines then lie in one piece.
-            _both_ways(result, feedback**distance)
-            result = result.T.contiguous()
-    return result.T
-
-
-def _both_ways(lines: Tensor, gains: Tensor) -> None:
-    """Recursive filter along the first axis, forth and back, in place; gains (H − 1, W) lie between the lines."""
-    each, between = lines.unbind(0), gains.unbind(0)
-    for i in range(1, len(each)):
-        each[i].lerp_(each[i - 1], between[i - 1])
-    for i in range(len(each) - 2, -1, -1):
-        each[i].lerp_(each[i + 1], between[i])
 
 
 def prepared(image: Tensor) -> Tensor:

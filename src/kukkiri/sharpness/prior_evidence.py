@@ -10,20 +10,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
-from kukkiri.images.image import ImageLike
+from kukkiri.images.image import Image, ImageLike, as_image
 from kukkiri.images.masks import as_mask, largest_free_box
 from kukkiri.images.statistics import estimate_noise
 from kukkiri.metrics.base import Metric
 from kukkiri.sharpness.blur import Blur
 from kukkiri.sharpness.blur_cells import weighted_quantiles
+from kukkiri.sharpness.estimating import HALF_90
 from kukkiri.sharpness.evidence_posterior import LARGEST, OWN_SCATTER, SMALLEST, STRIDE, Curve, curve_of, maps_of
 from kukkiri.sharpness.evidence_prior import Candidate, Evidence, EvidencePrior
 from kukkiri.sharpness.gradient_prior import SparseGradientPrior
@@ -33,8 +35,6 @@ FAMILIES = ("gaussian", "disc")
 ASKED = 30
 # Where the interval is wider than this ratio, the picture does not tell its blur.
 WIDEST = 5.0
-# A 90 % interval reaches this many standard deviations to either side.
-HALF_90 = 1.6448536269514722
 # A picture of a smaller standard deviation is flat: a fraction of one 16-bit level.
 FLAT = 1e-6
 
@@ -59,9 +59,16 @@ class PriorEvidence(Metric):
     prior : EvidencePrior, optional
         What knows how sharp pictures look; default: `SparseGradientPrior()`.
 
+    Raises
+    ------
+    InputError
+        If a family is neither of the two.
+
     Notes
     -----
     A prior of two-dimensional spectra knows no direction: under motion or astigmatism the sharpest direction decides.
+    What JPEG has emptied is left out where the picture still shows the steps of its file (`jpeg_steps`); resized since,
+    it shows them no more.
     """
 
     name = "prior-evidence"
@@ -88,7 +95,7 @@ class PriorEvidence(Metric):
         Parameters
         ----------
         image : image-like, or Tensor (N, C, H, W), values in [0, 1]
-        mask : Boolean (H, W), optional
+        mask : Boolean (H, W) or (N, H, W), optional
             True where pixels must not count: the largest rectangle without them is measured.
 
         Returns
@@ -96,13 +103,24 @@ class PriorEvidence(Metric):
         list of Blur
             Axes are NaN, since the candidates are round, and so is `unlike_training`: there was none. The map has cells
             of 16 px; the tail of its sharper end is `sharpest`.
+
+        Raises
+        ------
+        ShapeError
+            If the mask does not fit, or leaves no rectangle of 64 px a side.
         """
-        grey = luma(self.check(image, None)[0])[:, 0]
+        picture = as_image(image) if isinstance(image, (str, Path)) else image
+        pixel_size = picture.pixel_size if isinstance(picture, Image) else None
+        grey = luma(self.check(picture, None)[0])[:, 0]
         if mask is None:
-            return [self._blur(one) for one in grey]
-        box = self.inside(largest_free_box(as_mask(mask, grey.shape[-2:], grey.device)))
-        whole = (int(grey.shape[-2]), int(grey.shape[-1]))
-        return [replace(self._blur(one[box.slices]), origin=(box.top, box.left), whole=whole) for one in grey]
+            return [self._blur(one, pixel_size) for one in grey]
+        left_out = as_mask(mask, grey.shape[-2:], grey.device)
+        masks = [left_out] * len(grey) if left_out.ndim == 2 else list(left_out)
+        if len(masks) != len(grey):
+            raise ShapeError(
+                expected=f"one mask, or {len(grey)}", got=f"{len(masks)}", fix="give one mask, or one a sample"
+            )
+        return [self._within(one, out, pixel_size) for one, out in zip(grey, masks, strict=True)]
 
     def curve(self, image: ImageLike) -> list[Curve | None]:
         """The evidence over sigma of each picture of a batch; None where one is flat."""
@@ -121,7 +139,13 @@ class PriorEvidence(Metric):
     def _curve(self, asked: Evidence) -> Curve:
         return curve_of(asked.nats.double().sum(0), candidates_of(self.families), len(asked.nats))
 
-    def _blur(self, grey: Tensor) -> Blur:
+    def _within(self, grey: Tensor, left_out: Tensor, pixel_size: float | None) -> Blur:
+        """The blur of the largest rectangle without a masked pixel."""
+        box = self.inside(largest_free_box(left_out))
+        whole = (int(grey.shape[-2]), int(grey.shape[-1]))
+        return replace(self._blur(grey[box.slices], pixel_size), origin=(box.top, box.left), whole=whole)
+
+    def _blur(self, grey: Tensor, pixel_size: float | None) -> Blur:
         size = (int(grey.shape[-2]), int(grey.shape[-1]))
         noise = estimate_noise(grey.detach().cpu().float())
         nan, asked = math.nan, self._asked(grey)
@@ -134,9 +158,10 @@ class PriorEvidence(Metric):
             sigma, interval, bound = verdict(curve)
             if not math.isnan(sigma):
                 sharpest = weighted_quantiles(sigma_map.log(), sureness.clamp_min(1e-6), (0.05,))[0]
+                metres = None if pixel_size is None else sigma * pixel_size
                 return Blur(
                     sigma, min(sigma, math.exp(sharpest)), interval, bound, nan, nan, nan, curve.shares, noise,
-                    sigma_map, sureness, STRIDE, size, nan,
+                    sigma_map, sureness, STRIDE, size, nan, sigma_m=metres,
                 )  # fmt: skip
             silent = "no evidence: nothing but noise, or no structure finer than the blur"
         shares = dict.fromkeys(self.families, nan)

@@ -19,15 +19,10 @@ from kukkiri.sharpness.slanted_edge_spread import (
     gathered,
     sides_end,
 )
+from kukkiri.sharpness.slanted_edge_window import needed, taper, tukey, window_of
 
 # Cycles a pixel: up to twice the Nyquist frequency, where a pixel of full fill factor lets nothing through.
 FREQUENCIES: Array = np.linspace(0.0, 1.0, 401)
-# Flat half of the window, in widths of the line spread function, and what is added to it, pixels.
-FLAT, ROOM = 3.5, 1.0
-# The window grows no further, whatever the sides of the edge look like.
-FARTHEST, FARTHEST_ROOM = 8.0, 6.0
-# A side counts as flat when it changes by less than this share of the step, or than noise explains.
-LEVEL, ERRORS = 0.003, 4.0
 # Rows that share one sign in a replicate: noise of neighbouring rows may be of one piece (demosaicing, compression).
 ROWS_A_BLOCK = 4
 REPLICATES = 400
@@ -116,9 +111,9 @@ def response(region: Array, line: EdgeLine) -> tuple[EdgeCurve, EdgeLine]:
     available = _available(line, region.shape[1])
     distance, spread, _ = edge_spread(region, line, available)
     available = max(1.0, min(available, *sides_end(distance, spread, line.polarity)))
-    flat, reach, *_ = _window(region, line, available)
+    flat, reach, *_ = window_of(region, line, available)
     line = line.moved(_centroid(*edge_spread(region, line, reach)[:2], flat, reach))
-    flat, reach, low, high, noise = _window(region, line, available)
+    flat, reach, low, high, noise = window_of(region, line, available)
     step = line.polarity * (high - low)
     if not step > 4 * noise / math.sqrt(line.rows) or step < 1e-5:
         raise InputError(
@@ -140,7 +135,6 @@ def response(region: Array, line: EdgeLine) -> tuple[EdgeCurve, EdgeLine]:
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (REPLICATES, len(blocks)))
     replicates = _modulus(total + signs @ blocks, 2 * power)
     sfr = _modulus(total[None, :], power)[0]
-    needed = FLAT * line.width + ROOM
     return (
         EdgeCurve(
             sfr=sfr,
@@ -154,7 +148,7 @@ def response(region: Array, line: EdgeLine) -> tuple[EdgeCurve, EdgeLine]:
             noise=noise,
             flat=flat,
             reach=reach,
-            short=flat < needed - 0.5,
+            short=flat < needed(line.width) - 0.5,
             cycles=abs(line.slope) * line.rows,
         ),
         line,
@@ -180,7 +174,7 @@ def crossing_error(replicates: Array, level: float) -> float:
 
 def _row_sums(line: EdgeLine, values: Array, distance: Array, flat: float, reach: float) -> NDArray[np.complex128]:
     """What each row adds to the transform at each frequency, (rows, frequencies)."""
-    window, slope = _tukey(distance, flat, reach)
+    window, slope = tukey(distance, flat, reach)
     values = np.where(np.isfinite(values), values, 0.0)
     # Distances of a row are those of its first pixel and equal steps: the exponential falls into two factors.
     _, steps = columns_near(line, reach)
@@ -200,13 +194,6 @@ def _residual(values: Array, where: Array, distance: Array, spread: Array) -> Ar
     np.add.at(own, (block, bins), np.isfinite(values))
     share = own[block, bins] / np.maximum(own.sum(0)[bins], 1)
     return np.asarray((values - np.interp(where, distance, spread)) / np.sqrt(np.maximum(1 - share, 0.25)))
-
-
-def _tukey(distance: Array, flat: float, reach: float) -> tuple[Array, Array]:
-    """The window, and its derivative."""
-    phase = np.clip((np.abs(distance) - flat) / (reach - flat), 0.0, 1.0) * np.pi
-    slope = -0.5 * np.sin(phase) * np.pi / (reach - flat) * np.sign(distance)
-    return 0.5 * (1 + np.cos(phase)), slope
 
 
 def _row_weights(line: EdgeLine) -> Array:
@@ -236,8 +223,8 @@ def _modulus(transform: NDArray[np.complex128], power: Array) -> Array:
 
 def _with_room(region: Array, line: EdgeLine) -> EdgeLine:
     """The same without rows in which the edge has too little room, if enough rows are left."""
-    needed = (FLAT * line.width + ROOM + _taper(line.width)) / line.cosine
-    found = with_rows_inside(line, region.shape[1], needed)
+    room = (needed(line.width) + taper(line.width)) / line.cosine
+    found = with_rows_inside(line, region.shape[1], room)
     return found if found is not None and found.rows >= 0.6 * line.rows else line
 
 
@@ -249,56 +236,8 @@ def _available(line: EdgeLine, width: int) -> float:
 
 def _centroid(distance: Array, spread: Array, flat: float, reach: float) -> float:
     """Of the line spread function under the window, pixels."""
-    slope = np.gradient(spread) * _tukey(distance, flat, reach)[0]
+    slope = np.gradient(spread) * tukey(distance, flat, reach)[0]
     total = float(slope.sum())
     if total == 0:
         return 0.0
     return float(np.clip((distance * slope).sum() / total, -1.0, 1.0))
-
-
-def _taper(width: float) -> float:
-    return max(2.0, 1.5 * width)
-
-
-def _window(region: Array, line: EdgeLine, available: float) -> tuple[float, float, float, float, float]:
-    """Where the window begins to fall and ends, the levels left and right, and the noise of single pixels."""
-    taper = _taper(line.width)
-    needed = FLAT * line.width + ROOM
-    distance, spread, count = edge_spread(region, line, available)
-    values, where = gathered(region, line, available)
-    residual = values - np.interp(where, distance, spread)
-    outside = np.isfinite(residual) & (np.abs(where) >= min(needed, 0.6 * available))
-    noise = float(np.sqrt((residual[outside] ** 2).mean())) if outside.any() else 0.0
-    span = abs(float(spread.max() - spread.min()))
-    farthest = min(FARTHEST * line.width + FARTHEST_ROOM, available - taper - 1)
-    flat = needed
-    while flat < farthest and not _is_flat(distance, spread, count, flat, taper, noise, span):
-        flat += 0.5
-    reach = min(flat + taper, available)
-    flat = min(flat, max(reach - taper, reach / 2))
-    # Where the sides are too short for the window, what is left of them is all that there is of their levels.
-    start, end = (flat, min(available, reach + 2 * taper)) if flat >= needed else (0.8 * reach, reach)
-    sides = []
-    for sign in (-1, 1):
-        there = (sign * distance >= start) & (sign * distance <= end)
-        weights = count[there] if count[there].sum() > 0 else np.ones(int(there.sum()))
-        sides.append(float(np.average(spread[there], weights=weights)))
-    return flat, reach, sides[0], sides[1], noise
-
-
-def _is_flat(
-    distance: Array, spread: Array, count: NDArray[np.int64], flat: float, taper: float, noise: float, span: float
-) -> bool:
-    """Whether both sides keep their level from `flat` on."""
-    for sign in (-1, 1):
-        means, errors = [], []
-        for start, end in ((flat, flat + 1), (flat + 1, flat + 1 + taper)):
-            there = (sign * distance >= start) & (sign * distance < end)
-            pixels = int(count[there].sum())
-            if pixels == 0:
-                return True
-            means.append(float((spread[there] * count[there]).sum() / pixels))
-            errors.append(noise / math.sqrt(pixels))
-        if abs(means[0] - means[1]) > max(LEVEL * span, ERRORS * math.hypot(*errors)):
-            return False
-    return True

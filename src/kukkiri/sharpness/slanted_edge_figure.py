@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,34 @@ def sfr_figure(edges: Sequence[Sfr], picture: Image | None = None) -> Figure:
         _spread(figure.add_subplot(grid[1, 1], sharex=spread), first, "lsf", "line spread function (LSF), 1/px")
         _response(figure.add_subplot(grid[:, 2]), edges)
         figure.suptitle(_title(first, len(edges)), x=0.012, ha="left", fontsize=11.5, fontweight="bold")
-        remarks = [*first.warnings, *(f"{c.channel}: {text}" for c in first.curves for text in c.warnings)]
-        if remarks:
+        if remarks := remarks_of(first):
             text = "\n".join(textwrap.wrap("; ".join(remarks), 165))
             figure.supxlabel(text, x=0.012, ha="left", fontsize=8, color=WARM)
     return figure
+
+
+def remarks_of(edge: Sfr) -> list[str]:
+    """What casts doubt on an edge; what holds for several channels is said once, with the figure of the worst.
+
+    Parameters
+    ----------
+    edge : Sfr
+
+    Returns
+    -------
+    list of str
+        Its own warnings, then those of its channels.
+    """
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for curve in edge.curves:
+        for text in curve.warnings:
+            kind, _, rest = text.partition(": ")
+            kinds.setdefault(kind, []).append((curve.channel, rest))
+    said = list(edge.warnings)
+    for kind, its in kinds.items():
+        worst = max((rest for _, rest in its), key=lambda rest: float((re.findall(r"\d+\.?\d*", rest) or "0")[0]))
+        said.append(f"{', '.join(channel for channel, _ in its)}: {kind}: {worst}")
+    return said
 
 
 def _title(edge: Sfr, count: int) -> str:
@@ -120,8 +144,10 @@ def _bare(axes: Axes) -> None:
 
 
 def _spread(axes: Axes, edge: Sfr, name: str, title: str) -> None:
+    # The outermost bins have a neighbour on one side only, so that their slope is hardly more than noise.
+    inner = slice(1, -1) if name == "lsf" else slice(None)
     for curve in edge.curves:
-        axes.plot(curve.distance, getattr(curve, name), lw=1.3, **_line(curve))
+        axes.plot(curve.distance[inner], getattr(curve, name)[inner], lw=1.3, **_line(curve))
     axes.axvline(0, color=LINE, lw=0.8, zorder=0)
     axes.set_title(title, color=MUTED, fontsize=8.5)
     if name == "lsf":
@@ -142,8 +168,9 @@ def _response(axes: Axes, edges: Sequence[Sfr]) -> None:
         )
     for curve in first.curves:
         frequency = curve.frequency
-        style = _line(curve)
-        axes.plot(frequency, curve.sfr, lw=1.6, **style, label=f"{curve.channel}: MTF50 {_figure(curve.mtf50)}")
+        style, sign = _line(curve), "< " if first.upper_bound else ""
+        label = f"{curve.channel}: MTF50 {sign}{_figure(curve.mtf50)}"
+        axes.plot(frequency, curve.sfr, lw=1.6, **style, label=label)
         half = 1.645 * curve.sfr_error
         axes.fill_between(frequency, curve.sfr - half, curve.sfr + half, color=style["color"], alpha=0.12, lw=0)
         if math.isfinite(curve.mtf50):

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from kukkiri.images.masks import Box
-from kukkiri.sharpness.slanted_edge_curve import FLAT, ROOM
 from kukkiri.sharpness.slanted_edge_line import LEAST_MARGIN, LEAST_SIDE
 from kukkiri.sharpness.slanted_edge_spread import Array, EdgeLine, edge_spread, gathered, peak_of, sides_end
+from kukkiri.sharpness.slanted_edge_window import FLAT, ROOM
 
 # Degrees from the vertical or the horizontal: what is looked for, and what ISO 12233 asks for.
 ANGLES = (1.5, 30.0)

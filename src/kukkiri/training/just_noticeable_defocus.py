@@ -2,7 +2,7 @@
 
 Data: photographs area-reduced by 2, so that their own blur is small, in luma on 0 to 255. Every tenth is held out, and
 validates. The dictionary sees 8×8 patches under Gaussian blur of sigma 0 to 2 px, without their means, and only those
-that are not flat. The curve is fitted on whole photographs of the training part under sigma 0, 0.25, … 3 px.
+that are not flat. The curve is fitted on whole photographs of the training part under sigma 0.25, 0.5, … 2.5 px.
 Model: 128 atoms of norm 1, and the four numbers of a logistic.
 Loss: squared error of the patches from their codes, orthogonal matching pursuit with at most 16 atoms that ends at the
 published error; codes fixed, atoms moved (online dictionary learning: Mairal, Bach, Ponce, Sapiro, ICML 2009; here by
@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, KukkiriError
 from kukkiri.images.colour import luma
 from kukkiri.optics import psf
 from kukkiri.sharpness.just_noticeable_defocus import (
@@ -42,8 +42,10 @@ from kukkiri.training.recipe import Recipe, generator
 
 # What the dictionary is learned from: "small blur" is up to here, px.
 LEARNED_UP_TO = 2.0
-# Sigmas that the curve is fitted on, and those that it is judged by, px.
-FITTED = tuple(i / 4 for i in range(int(4 * LARGEST) + 1))
+# Sigmas that the figure shows, those that the curve is fitted on, and those that it is judged by, px. Without any blur
+# a photograph's own counts, and beyond 2.5 px few of its patches are left.
+SHOWN = tuple(i / 4 for i in range(int(4 * LARGEST) + 1))
+FITTED = SHOWN[1:11]
 JUDGED = (0.5, 0.75, 1.0, 1.5, 2.0)
 # Every so many-th patch of a photograph is coded for curve and validation, along rows and columns.
 STEP = 4
@@ -224,6 +226,9 @@ def mean_atoms(model: DefocusDictionary, file: Path, sigma: float) -> float:
 def fitted_curve(sigmas: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """The logistic a / (1 + exp(b·(sigma − c))) + d through mean numbers of atoms, by least squares.
 
+    What is squared is a misfit over the slope of the numbers: about the error of sigma, in pixels. Atoms themselves
+    would fit the first half pixel, where they are many, and read 3 px from 2.
+
     Parameters
     ----------
     sigmas, counts : array, (S,)
@@ -235,13 +240,16 @@ def fitted_curve(sigmas: NDArray[np.float64], counts: NDArray[np.float64]) -> tu
     """
     from scipy.optimize import least_squares
 
+    slope = np.abs(np.gradient(counts, sigmas))
+    slope = np.maximum(slope, 1e-3 * slope.max())
+
     def misfit(p: NDArray[np.float64]) -> NDArray[np.float64]:
         falling = p[0] / (1 + np.exp(p[1] * (sigmas - p[2]))) + p[3]
-        return np.asarray(falling - counts)
+        return np.asarray((falling - counts) / slope)
 
     start = [counts[0] - counts[-1], 2.0, 1.0, counts[-1]]
     bounds = ([1e-3, 1e-2, -6.0, 0.0], [1e3, 20.0, 6.0, float(PATCH * PATCH)])
-    found = least_squares(misfit, np.clip(start, *bounds), bounds=bounds)
+    found = least_squares(misfit, np.clip(start, *bounds), bounds=bounds, x_scale="jac")
     a, b, c, d = (float(v) for v in found.x)
     return a, b, c, d
 
@@ -265,19 +273,23 @@ def draw(weights: Path, out: Path, data: Sequence[Path], *, photographs: int = 2
     model = load_dictionary(weights)
     files = picture_files(data)
     files = files[:: max(1, len(files) // photographs)][:photographs]
-    counts = np.array([[mean_atoms(model, file, sigma) for sigma in FITTED] for file in files])
-    dictionary_figure(model, np.array(FITTED), counts, out)
+    counts = np.array([[mean_atoms(model, file, sigma) for sigma in SHOWN] for file in files])
+    dictionary_figure(model, np.array(SHOWN), counts, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m kukkiri.training.just_noticeable_defocus WEIGHTS FIGURE --data FOLDER`."""
-    parser = argparse.ArgumentParser(description=draw.__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path)
     parser.add_argument("figure", type=Path)
     parser.add_argument("--data", type=Path, action="append", required=True)
     parser.add_argument("--photographs", type=int, default=20)
     given = parser.parse_args(arguments)
-    draw(given.weights, given.figure, given.data, photographs=given.photographs)
+    try:
+        draw(given.weights, given.figure, given.data, photographs=given.photographs)
+    except KukkiriError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -50,6 +50,11 @@ RECIPES: tuple[RecipeEntry, ...] = (
         "EfficientNet-Lite0 features regressed to blur size on clean pictures",
         "kukkiri.training.cnn_baseline:CnnBaseline",
     ),
+    RecipeEntry(
+        "just-noticeable-defocus",
+        "Dictionary of slightly blurred patches, and the curve from atoms to sigma",
+        "kukkiri.training.just_noticeable_defocus:JustNoticeableDefocus",
+    ),
 )
 
 
