@@ -42,14 +42,16 @@ WORDS = {
         "8 px, with evidence",
     ),
     "laplacian-variance": Words("the sharpest frame of one scene, fast", _SCENE),
-    "modified-laplacian": Words("the same; depth from focus", _SCENE),
+    "modified-laplacian": Words("the sharpest frame of one scene; depth from focus", _SCENE),
     "tenengrad": Words("autofocus in one scene", _SCENE),
     "brenner": Words("autofocus of a microscope, as in its literature", _SCENE),
     "normalized-variance": Words("autofocus under a drifting lamp", "contrast of the scene more than sharpness"),
     "spectral-slope": Words("the statistics of a texture", "noise flattens the spectrum as detail does"),
     "blur-effect": Words("a quick score that no gain changes", "noise reads as sharpness"),
     "cpbd": Words("what people notice in photographs", "piles up at 0 and 1; noise and darkness can raise it", "64 px"),
-    "jnb": Words("the same, in its original form", "grows with the size of the picture; noise raises it", "64 px"),
+    "jnb": Words(
+        "comparing with the work that CPBD came from", "grows with the size of the picture; noise raises it", "64 px"
+    ),
     "lpc-si": Words(
         "a score from 0 to 1 that sees phases rather than contrast", "noise has no phases that agree", "1 px"
     ),
@@ -67,7 +69,7 @@ WORDS = {
     "zhuo-sim": Words("clear edges; comparing with the literature", "soft and crowded edges", "1 px, from edges"),
     "log-edge-width": Words("clear edges, in noise too", "soft and crowded edges; slow", "1 px, from edges"),
     "prior-evidence": Words(
-        "texture and edges; research on priors", "strong JPEG misleads it; round blurs only; slow", "16 px"
+        "texture and edges; research on priors", "round blurs only; a soft object counts as blur; slow", "16 px"
     ),
     "just-noticeable-defocus": Words(
         "slight defocus, to 3 px, in clean photographs", "noise counts as detail, low contrast as none", "1 px"
@@ -194,6 +196,10 @@ def page() -> str:
     )  # fmt: skip
     environment.filters |= {"plain": plain, "percent": percent, "ticked": ticked}
     specs, found = sharpness_specs(), results()
+    if unsaid := [s.name for s in specs if s.name not in WORDS]:
+        raise SystemExit(
+            f"expected words on every metric, got none on {', '.join(unsaid)}; add them to WORDS in {__file__}"
+        )
     sizes = [s.name for s in specs if s.unit == "px"]
     text = environment.get_template(TEMPLATE.name).render(
         photographs=found["photographs"],

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,11 @@ import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
+import kukkiri as kk
+from kukkiri.cli.blur_sfr import _remarks
 from kukkiri.cli.main import app
 from kukkiri.errors import InputError, ReadError
+from kukkiri.sharpness.slanted_edge_figure import remarks_of
 from kukkiri.sharpness.slanted_edge_rendering import gaussian_pixel_mtf50, render_slanted_edge
 
 
@@ -72,6 +77,28 @@ def test_region_oecf_and_reference(folder: Path) -> None:
     ratio = np.array([float(line["ratio"]) for line in lines if line["ratio"]])
     half = float(lines[int(np.argmax(ratio < 0.5))]["frequency"])
     assert half == pytest.approx(0.18739 / 1.386, rel=0.04)
+
+
+def test_the_table_is_in_columns_and_casts_its_doubts(folder: Path) -> None:
+    """Three digits for every frequency, whatever they end with."""
+    printed, _ = run(folder / "sharp.png", "--sfr", "--roi", "10,10,80,100", "--out", folder / "curves.csv")
+    line = next(line for line in printed.splitlines() if "10,10,80,100" in line)
+    assert len(re.findall(r"(?<![\d.])0\.\d{3}(?!\d)", line)) == 5  # MTF50, its interval, MTF10, Nyquist
+    with (folder / "curves.csv").open(encoding="utf-8") as file:
+        assert {line["edge"] for line in csv.DictReader(file)} == {"1"}
+
+
+def test_what_channels_share_is_said_once_and_an_unknown_mtf50_is_named() -> None:
+    picture = render_slanted_edge((80, 60), sigma=0.8, noise=0.004, low=0.2, high=0.7)
+    edge = kk.sfr(np.stack([picture, 0.9 * picture, 0.8 * picture], 2), (0, 0, 60, 80))
+    texts = {"red": ("clipped: 14.1% of it",), "green": ("clipped: 9.5% of it", "overshoot: 1.2"), "luma": ()}
+    doubted = tuple(replace(curve, warnings=texts.get(curve.channel, ())) for curve in edge.curves)
+    said = remarks_of(replace(edge, curves=doubted, warnings=("short edge",)))
+    assert said == ["short edge", "red, green: clipped: 14.1% of it", "green: overshoot: 1.2"]
+    assert not any("not known" in text for text in _remarks((edge,)))
+    unknown = replace(edge.luma, mtf50_interval=(0.0, math.inf))
+    texts_of_unknown = _remarks((replace(edge, curves=(*edge.curves[:-1], unknown), upper_bound=True),))
+    assert "1: MTF50 is not known" in texts_of_unknown[1] and texts_of_unknown[0].startswith("<: an upper bound")
 
 
 @pytest.mark.parametrize(

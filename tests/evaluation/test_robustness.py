@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,10 +26,10 @@ from kukkiri.evaluation import astigmatism, increment, invariances
 from kukkiri.evaluation.estimates import BlurEstimator, Reading, read
 from kukkiri.evaluation.journal import Journal
 from kukkiri.evaluation.pictures import Picture, bundled, from_files, reduced, spread
-from kukkiri.evaluation.protocol import PSFS, ROUND, RobustnessProtocol, kernel_of
+from kukkiri.evaluation.protocol import PSFS, ROUND, SLOW, RobustnessProtocol, kernel_of
 from kukkiri.evaluation.robustness import Robustness, robustness
 from kukkiri.evaluation.running import Done
-from kukkiri.evaluation.summary import summarised
+from kukkiri.evaluation.summary import sigma_ranges, summarised
 from kukkiri.evaluation.tables import text_tables
 from kukkiri.evaluation.trials import Trials
 from kukkiri.metrics.spec import MetricSpec
@@ -353,6 +355,43 @@ def test_a_right_estimator_is_right_and_its_silence_is_counted(right: Robustness
     assert found.worst_day in ("clean", "gain-0.3", "inverted") and found.size[0] in range(92, 103, 2)
 
 
+def test_ranges_of_sigma_part_the_trials(right: Robustness) -> None:
+    assert [name for name, _, _ in sigma_ranges(0.55, 6)] == ["0.55-1", "1-2", "2-4", "4-6"]
+    assert sigma_ranges(0.8, 3.0) == [("0.8-1", 0, 1), ("1-2", 1, 2), ("2-3", 2, math.inf)]
+    assert sigma_ranges(1.1, 1.2) == [("1.1-1.2", 0, math.inf)]
+    found = right.metrics[0]
+    ends = {name: (low, high) for name, low, high in sigma_ranges(*FEW.sigma)}
+    assert list(found.by_sigma) == list(ends) and found.trials is not None
+    for name, (low, high) in ends.items():
+        inside = (found.trials.sigma >= low) & (found.trials.sigma < high)
+        assert found.by_sigma[name].trials == inside.sum() and found.by_sigma[name].median_error < 0.05
+    assert found.to_row()["by_sigma"]["1-2"]["trials"] == found.by_sigma["1-2"].trials
+
+
+def test_an_empty_range_is_no_figure() -> None:
+    protocol = RobustnessProtocol(reduce=1, sigma=(1.0, 64.0), psfs=("gaussian",), days=("clean",))
+    rows = [{"psf": "gaussian", "day": "clean", "sigma": s, "value": s, "size": [9, 9]} for s in (1.2, 1.4, 1.7)]
+    found = summarised(SPEC, Trials.of({"x": rows}), protocol)
+    assert found.by_sigma["1-2"].spearman == 1 and found.by_sigma["8-16"].trials == 0
+    assert found.to_row()["by_sigma"]["8-16"] | {"trials": None} == dict.fromkeys(vars(found.by_sigma["8-16"]))
+
+
+def test_few_trials_and_censored_answers_are_said(right: Robustness) -> None:
+    remarks = text_tables(right)[0].remarks
+    assert any("few trials: 12 in a day" in remark for remark in remarks)
+    assert "censored" in text_tables(right)[0].columns and not any("censored:" in remark for remark in remarks)
+    protocol = RobustnessProtocol(reduce=1, sigma=(0.8, 3.0), days=("clean",))
+    result = robustness([Floored()], [patch(90 + 2 * i) for i in range(25)], protocol=protocol)
+    table = text_tables(result)[0]
+    assert result.metrics[0].mixed is not None and 0.3 < result.metrics[0].mixed.censored < 0.9
+    assert re.fullmatch(r"\d\d\.\d %", table.rows[0][table.columns.index("censored")])
+    assert any(remark.startswith("censored: share") for remark in table.remarks)
+    # 50 trials on the day, but 25 for each PSF.
+    assert any("few trials: 25" in remark for remark in table.remarks)
+    only = robustness([PatchBlur()], [patch()], protocol=protocol)
+    assert any("one picture says nothing" in remark for remark in text_tables(only)[0].remarks)
+
+
 def test_its_sections_are_right(right: Robustness) -> None:
     same = right.invariances["patch-blur"]
     assert set(same) == set(invariances.TRANSFORMS)
@@ -434,6 +473,18 @@ def test_reading_of_a_refused_picture_is_silent() -> None:
     again = Reading.from_row(row)
     assert again.silence == reading.silence and again.size == (20, 20) and math.isnan(again.value)
     assert Reading.from_row(Reading(value=math.inf).to_row()).value == math.inf
+
+
+def test_waiting_costs_no_time() -> None:
+    """What else a machine does is no cost of the metric."""
+
+    class Waiting(PatchBlur):
+        def estimate(self, image: Tensor) -> list[Any]:
+            time.sleep(0.5)
+            return super().estimate(image)
+
+    reading = read(Waiting(), torch.rand(1, 1, 40, 50))
+    assert 0 < reading.seconds < 0.25 / (40 * 50 / 1e6)
 
 
 def without_seconds(result: Robustness) -> dict[str, Any]:
@@ -539,6 +590,11 @@ def test_command_takes_all_and_pictures_of_scikit_image() -> None:
     measured = [m["mixed"]["spearman"] for m in found["metrics"] if m["skipped"] is None]
     known = list(itertools.takewhile(lambda s: s is not None, measured))
     assert known == sorted(known, reverse=True) and all(s is None for s in measured[len(known) :])
+
+
+def test_help_names_the_slow_ones() -> None:
+    printed, _ = run("--help")
+    assert all(name in printed for name in SLOW)
 
 
 def test_help_names_the_options() -> None:

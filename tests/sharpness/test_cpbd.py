@@ -11,6 +11,7 @@ from torch import Tensor
 
 import kukkiri as kk
 from contract import MetricContract, blurred, fine_grained, noisy, photograph
+from kukkiri.errors import ShapeError
 from kukkiri.metrics import measure_tiled
 from kukkiri.sharpness.cpbd import CLEAR, FAINT, edge_blocks
 
@@ -188,3 +189,11 @@ def test_block_maps_show_where_the_blur_is() -> None:
     image[..., :128] = blurred(image, 2.0)[..., :128]
     sharp = kk.metric("cpbd").block_maps(image).sharp[0]
     assert float(sharp[:, :2].nanmean()) < 0.5 * float(sharp[:, 2:].nanmean())
+
+
+def test_block_maps_of_anything_that_holds_a_picture() -> None:
+    image = photograph("coffee", 128, 192)
+    array = (image[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert torch.equal(kk.metric("cpbd").block_maps(array).edges, kk.metric("cpbd").block_maps(image).edges)
+    with pytest.raises(ShapeError, match="at least 64 px"):
+        kk.metric("cpbd").block_maps(image[..., :60])

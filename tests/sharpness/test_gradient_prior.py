@@ -87,3 +87,16 @@ def test_a_picture_smaller_than_every_window_has_no_place() -> None:
     asked = candidates_of(("gaussian",))
     assert len(SparseGradientPrior().log_evidence(torch.randn(20, 90), asked, 0.1).nats) == 0
     assert SparseGradientPrior(windows=(32,)).log_evidence(torch.randn(40, 64), asked, 0.1).nats.shape == (3, 30)
+
+
+def test_what_jpeg_empties_by_hand() -> None:
+    """Steps of 2 everywhere take a power of 1; one at the block's corner, beyond all rings, takes nothing; those of the
+    nearest of 8 frequencies count, so that only the rings around 1/8 cycle a pixel know of that at 2/16."""
+    assert emptied(torch.full((8, 8), 2.0), 32).tolist() == pytest.approx([1.0] * len(ring_sizes(32)))
+    steps = torch.zeros(8, 8)
+    steps[7, 7] = 2
+    assert emptied(steps, 64).tolist() == [0] * len(ring_sizes(64))
+    steps[0, 2] = steps[2, 0] = 2
+    taken = emptied(steps, 32)
+    # Rings of 32 px begin at radii 1.5, 2.5, …: 1/8 cycle a pixel is a radius of 4.
+    assert float(taken[0]) == 0 and 0 < float(taken[2]) < 1 and float(taken[-1]) == 0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import kukkiri as kk
 from contract import MetricContract, blurred, fine_grained, photograph
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.sharpness import hifst
 from kukkiri.sharpness.hifst import local_entropy
@@ -162,3 +162,12 @@ def test_flat_pictures_have_none() -> None:
 def test_wrong_stride_is_explained() -> None:
     with pytest.raises(InputError, match="stride"):
         kk.metric("hifst", stride=0)
+
+
+def test_maps_of_anything_that_holds_a_picture() -> None:
+    image, metric = photograph("coffee", 64, 80), kk.metric("hifst", stride=8)
+    array = (image[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert torch.equal(metric.sharpness_map(array), metric.sharpness_map(image))
+    assert torch.equal(metric.detail_map(array), metric.detail_map(image))
+    with pytest.raises(ShapeError, match="at least 64 px"):
+        metric.sharpness_map(image[..., :60])

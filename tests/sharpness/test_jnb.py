@@ -10,6 +10,7 @@ from skimage import data
 
 import kukkiri as kk
 from contract import MetricContract, blurred, photograph
+from kukkiri.errors import ShapeError
 from kukkiri.images.canny import canny_adaptive, canny_adaptive_candidates
 from kukkiri.images.colour import luma_255
 from kukkiri.metrics import measure_tiled
@@ -155,3 +156,11 @@ def test_block_maps_show_where_the_blur_is() -> None:
     image[..., :128] = blurred(image, 2.0)[..., :128]
     width = kk.metric("jnb").block_maps(image).edge_width[0]
     assert float(width[:, :2].nanmean()) > 1.5 * float(width[:, 2:].nanmean())
+
+
+def test_block_maps_of_anything_that_holds_a_picture() -> None:
+    image = photograph("coffee", 128, 192)
+    array = (image[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    assert torch.equal(kk.metric("jnb").block_maps(array).distortion, kk.metric("jnb").block_maps(image).distortion)
+    with pytest.raises(ShapeError, match="at least 64 px"):
+        kk.metric("jnb").block_maps(image[..., :60])

@@ -50,7 +50,7 @@ def robustness(
     ] = None,
     days: Annotated[list[str] | None, typer.Option("--days", help="Parted by commas. Default: all ten.")] = None,
     slow: Annotated[
-        list[str] | None, typer.Option("--slow", help="Metrics that see fewer pixels. Default: seven, see below.")
+        list[str] | None, typer.Option("--slow", help="Metrics that see fewer pixels. Default: see above.")
     ] = None,
     slow_size: Annotated[int, typer.Option("--slow-size", help="Most pixels a side for these.")] = 256,
     slow_pictures: Annotated[int, typer.Option("--slow-pictures", help="Most pictures for these.")] = 12,
@@ -75,7 +75,7 @@ def robustness(
 ) -> None:
     """Does a score follow the blur, and nothing but the blur, through other light, noise, formats and PSFs?
 
-    Slow by default: lpc-si, s3, hifst, spectral-sigma, zhuo-sim, log-edge-width, prior-evidence.
+    Slow: lpc-si, s3, hifst, spectral-sigma, zhuo-sim, log-edge-width, prior-evidence, just-noticeable-defocus.
 
     Exit 1 if a picture cannot be read, or a metric that was named cannot be measured.
     """

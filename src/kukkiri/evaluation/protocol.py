@@ -19,7 +19,7 @@ from kukkiri.optics.airy import defocused_airy
 from kukkiri.optics.days import DAYS, day
 
 # Too slow for every picture at full size, at about half a second a megapixel or more.
-SLOW = ("lpc-si", "s3", "hifst", "spectral-sigma", "zhuo-sim", "log-edge-width", "prior-evidence")
+SLOW = tuple("lpc-si s3 hifst spectral-sigma zhuo-sim log-edge-width prior-evidence just-noticeable-defocus".split())
 
 
 def _airy(sigma: float, random: np.random.Generator) -> Tensor:

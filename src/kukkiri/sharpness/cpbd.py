@@ -16,6 +16,7 @@ from torch import Tensor
 
 from kukkiri.images.canny import canny, canny_candidates, smooth, sobel
 from kukkiri.images.colour import luma, on_8bit_grid
+from kukkiri.images.image import ImageLike
 from kukkiri.metrics.base import LocalMetric, weighted_sums
 from kukkiri.sharpness.edge_width import edge_widths, thin, vertical_edge_strength
 
@@ -172,7 +173,8 @@ class CPBD(LocalMetric):
     Pillow's mode L, which differs by one level here and there). What is left over right and below of 64 px blocks is
     not looked at, nor is a block that a mask touches; NaN if there is no other.
 
-    The port finds no edges in a picture all of whose gradients point exactly rightwards; here they count.
+    Edges are those of the port; the authors' MATLAB code finds slightly other ones, so that its values differ a little.
+    The port finds none in a picture all of whose gradients point exactly rightwards; here they count.
 
     Tiles give the value of the whole but for one case: a block with 9 or more edge pixels so faint (Sobel magnitude
     0.1 to 0.2 on 0..255) that only a link to stronger ones makes them edges, all of whose links run on for more
@@ -211,22 +213,23 @@ class CPBD(LocalMetric):
         return torch.where(count > 0, narrow / edges.clamp_min(1), torch.nan)
 
     @torch.no_grad()
-    def block_maps(self, image: Tensor) -> BlockMaps:
+    def block_maps(self, image: ImageLike) -> BlockMaps:
         """Where the blur is: the share of sharp edges block by block.
 
         Parameters
         ----------
-        image : Tensor, (N, C, H, W), values in [0, 1]
+        image : image-like, or Tensor (N, C, H, W), values in [0, 1]
 
         Returns
         -------
         BlockMaps
             The value is the mean of `sharp` weighted by `edges`.
         """
-        weights = torch.ones_like(image[:, :1])
-        height, width = image.shape[-2:]
-        totals = self.statistics(image, None, weights, (), (height, width))
-        counts = torch.stack([block_counts(*one) for one in _each(luma(image) * 255, totals, weights)]).double()
+        x, _ = self.check(image, None)
+        weights = torch.ones_like(x[:, :1])
+        height, width = x.shape[-2:]
+        totals = self.statistics(x, None, weights, (), (height, width))
+        counts = torch.stack([block_counts(*one) for one in _each(luma(x) * 255, totals, weights)]).double()
         edges, narrow = counts[:, 1], counts[:, 2]
         return BlockMaps(torch.where(edges > 0, narrow / edges.clamp_min(1), torch.nan), edges)
 

@@ -17,6 +17,7 @@ from kukkiri.errors import InputError
 from kukkiri.images.colour import luma, on_8bit_grid
 from kukkiri.images.domain_transform import domain_transform
 from kukkiri.images.filtering import gaussian_blur, pad
+from kukkiri.images.image import ImageLike
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.base import Metric
 from kukkiri.sharpness.tenengrad import sobel
@@ -208,26 +209,26 @@ class HiFST(Metric):
         self.stride = stride
 
     @torch.no_grad()
-    def detail_map(self, image: Tensor) -> Tensor:
+    def detail_map(self, image: ImageLike) -> Tensor:
         """D: local entropy of T times T.
 
         Parameters
         ----------
-        image : Tensor, (N, C, H, W), values in [0, 1]
+        image : image-like, or Tensor (N, C, H, W), values in [0, 1]
 
         Returns
         -------
         Tensor, (N, ⌈H/stride⌉, ⌈W/stride⌉), values in [0, log2 49]
         """
-        return torch.stack([self._detail(grey[0]) for grey in prepared(image)])
+        return torch.stack([self._detail(grey[0]) for grey in prepared(self.check(image, None)[0])])
 
     @torch.no_grad()
-    def sharpness_map(self, image: Tensor) -> Tensor:
+    def sharpness_map(self, image: ImageLike) -> Tensor:
         """The authors' final map: D smoothed within the edges of the picture.
 
         Parameters
         ----------
-        image : Tensor, (N, C, H, W), values in [0, 1]
+        image : image-like, or Tensor (N, C, H, W), values in [0, 1]
 
         Returns
         -------
@@ -235,7 +236,7 @@ class HiFST(Metric):
             Higher is sharper, compared with the rest of the same picture.
         """
         maps = []
-        for grey in prepared(image):
+        for grey in prepared(self.check(image, None)[0]):
             detail = self._detail(grey[0])
             guide = imresize(stretched(grey)[None], size=(detail.shape[0], detail.shape[1]))
             guide = gaussian_blur(guide, 1.0, radius=1, border="zero")[0, 0]

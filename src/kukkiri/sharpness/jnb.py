@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kukkiri.images.canny import canny_adaptive_candidates, hysteresis, sobel
 from kukkiri.images.colour import luma, on_8bit_grid
+from kukkiri.images.image import ImageLike
 from kukkiri.metrics.base import LocalMetric
 from kukkiri.sharpness.edge_width import edge_widths, thin, vertical_edge_strength
 
@@ -133,12 +134,12 @@ class JNB(LocalMetric):
         return torch.where(distortion > 0, count / distortion.pow(1 / BETA), torch.nan)
 
     @torch.no_grad()
-    def block_maps(self, image: Tensor) -> BlockMaps:
+    def block_maps(self, image: ImageLike) -> BlockMaps:
         """Where the blur is: distortion and edge width block by block.
 
         Parameters
         ----------
-        image : Tensor, (N, C, H, W), values in [0, 1]
+        image : image-like, or Tensor (N, C, H, W), values in [0, 1]
 
         Returns
         -------
@@ -146,8 +147,9 @@ class JNB(LocalMetric):
             The value is the number of blocks over the pooled distortion, (Σ D_b^3.6)^(1/3.6). A block's own distortion
             grows with its number of edges too; to compare blur from place to place take the width.
         """
-        blocks = cut_into_blocks(_levels(image, (~on_8bit_grid(image)).double()))
-        shape = (image.shape[0], image.shape[-2] // BLOCK, image.shape[-1] // BLOCK)
+        x, _ = self.check(image, None)
+        blocks = cut_into_blocks(_levels(x, (~on_8bit_grid(x)).double()))
+        shape = (x.shape[0], x.shape[-2] // BLOCK, x.shape[-1] // BLOCK)
         widths, just_noticeable = block_widths(blocks.flatten(0, 1)[:, None])
         distortion = (widths / just_noticeable).pow(BETA).sum((1, 2, 3)).pow(1 / BETA)
         count = (widths > 0).sum((1, 2, 3))

@@ -221,6 +221,24 @@ LOG_EDGE_WIDTH = MetricSpec(
     paper="After Elder, Zucker, IEEE TPAMI 20(7), 1998, doi:10.1109/34.689301",
 )
 
+# The authors' dictionary and constants are not public: both are learned by our recipe, hence a reconstruction.
+JUST_NOTICEABLE_DEFOCUS = MetricSpec(
+    name="just-noticeable-defocus",
+    title="Blur size from the atoms that a patch needs",
+    answers="sharpness",
+    implementation="kukkiri.sharpness.just_noticeable_defocus:JustNoticeableDefocus",
+    higher_is_better=False,
+    value_range=(0.0, 3.0),
+    unit="px",
+    min_size=32,
+    differentiable=False,
+    continuous=False,
+    tileable=True,
+    evidence="reconstruction",
+    weights=("just-noticeable-defocus",),
+    paper="Shi, Xu, Jia, CVPR 2015",
+)
+
 PRIOR_EVIDENCE = MetricSpec(
     name="prior-evidence",
     title="Blur size by the evidence of a sparse-gradient prior",
@@ -283,6 +301,7 @@ SPECS = (
     SPECTRAL_SIGMA,
     ZHUO_SIM,
     LOG_EDGE_WIDTH,
+    JUST_NOTICEABLE_DEFOCUS,
     PRIOR_EVIDENCE,
     CNN_BASELINE,
 )

@@ -72,7 +72,12 @@ class ZhuoSim(EdgeBlurMetric):
     Parameters
     ----------
     sigma0 : float, optional
-        One re-blur for all edges, as published, pixels (theirs is about 1); at least 0.5. Default: chosen.
+        One re-blur for all edges, as published, pixels (theirs is about 1); 0.5 to 16. Default: chosen.
+
+    Raises
+    ------
+    InputError
+        If `sigma0` is out of range.
     """
 
     name = "zhuo-sim"

@@ -248,7 +248,9 @@ def fitted_curve(sigmas: NDArray[np.float64], counts: NDArray[np.float64]) -> tu
         return np.asarray((falling - counts) / slope)
 
     start = [counts[0] - counts[-1], 2.0, 1.0, counts[-1]]
-    bounds = ([1e-3, 1e-2, -6.0, 0.0], [1e3, 20.0, 6.0, float(PATCH * PATCH)])
+    # No patch needs more atoms than it has pixels. How high the curve begins, photographs do not tell.
+    most = float(PATCH * PATCH)
+    bounds = ([1e-3, 1e-2, -6.0, 0.0], [most, 20.0, 6.0, most])
     found = least_squares(misfit, np.clip(start, *bounds), bounds=bounds, x_scale="jac")
     a, b, c, d = (float(v) for v in found.x)
     return a, b, c, d
