@@ -6,6 +6,7 @@
 
 `levin`: the pictures of Levin, Weiss, Durand, Freeman (CVPR 2009), im{i}_kernel{k}_img.png with gt/im{i}.png in DIR.
 PSNR and SSIM of the blurred and of the restored picture, each after the field's alignment (up to 5 px, border of 15).
+With --open the kernel's size is not told.
 `disc`: photographs reduced by 2, blurred by a disc and given noise: error of the kernel's radius (twice its sigma)
 against that of the kernel applied, with what `kk.blur` alone says; PSNR likewise. `defocused`: real pictures without a
 truth: the radius found. With --out, the pictures before and after, and a line of JSON each (results.jsonl).
@@ -29,7 +30,7 @@ from kukkiri.images.image import Image
 from kukkiri.optics import psf
 from kukkiri.restoration.figure import restoration_figure
 
-# Sides that hold the eight kernels, as the authors of the method give them.
+# Sides that hold the eight kernels, as the authors of the method give them; --open does without.
 LEVIN_SIDES = (17, 15, 13, 27, 11, 19, 21, 21)
 PHOTOGRAPHS = ("camera", "coffee", "brick")
 
@@ -41,7 +42,14 @@ def levin(options: argparse.Namespace) -> list[dict[str, Any]]:
         picture, kernel = map(int, name.split("_"))
         seen = kk.load(options.folder / f"im{picture}_kernel{kernel}_img.png")
         truth = kk.load(options.folder / "gt" / f"im{picture}.png").pixels.mean(0)
-        row = _restored(f"im{picture}_kernel{kernel}", seen, options, "self-deblur", truth, LEVIN_SIDES[kernel - 1])
+        row = _restored(
+            f"im{picture}_kernel{kernel}",
+            seen,
+            options,
+            "self-deblur",
+            truth,
+            None if options.open else LEVIN_SIDES[kernel - 1],
+        )
         rows.append(row)
     return rows
 
@@ -125,6 +133,7 @@ def main() -> None:
     one = kinds.add_parser("levin", parents=[shared])
     one.add_argument("folder", type=Path)
     one.add_argument("--pictures", nargs="+", default=["1_1", "1_6", "3_3", "3_4"])
+    one.add_argument("--open", action="store_true", help="leave the kernel's size open, as a user would")
     two = kinds.add_parser("disc", parents=[shared])
     two.add_argument("--radii", type=float, nargs="+", default=[2.0, 3.0, 5.0])
     two.add_argument("--noise", type=float, default=0.01)

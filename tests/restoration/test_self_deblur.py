@@ -107,6 +107,12 @@ def test_progress_and_early_end(sharp: Tensor) -> None:
     assert seen[0] == (1, 5000) and seen[-1][0] == restored.report["steps"]
 
 
+def test_doubts_are_said(sharp: Tensor) -> None:
+    """After one step the kernel is still level, and nothing is explained yet."""
+    warnings = kk.restore(Image(sharp[0]), kernel_size=5, steps=1, **SMALL).report["warnings"]
+    assert any("above 5" in text for text in warnings) and any("residual" in text for text in warnings)
+
+
 def test_report_is_json_ready(sharp: Tensor) -> None:
     import json
 

@@ -130,6 +130,15 @@ def test_gain_offset_and_inversion_change_nothing() -> None:
     torch.testing.assert_close(sigma, sigma[:1].expand(5), rtol=1e-3, atol=0)
 
 
+@pytest.mark.parametrize("name", ["gravel", "grass"])
+def test_discs_between_those_asked_for(name: str) -> None:
+    """On texture the evidence of a disc is a peak narrower than a tenth of its size: none may fall between two."""
+    metric = kk.metric("prior-evidence")
+    for radius in (5.8, 6.4, 6.9, 7.5):
+        kernel = psf.disc(radius)
+        assert metric(seen(name, kernel)).item() == pytest.approx(psf.sigma_of(kernel).item(), rel=0.1)
+
+
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_jpeg_takes_little(name: str) -> None:
     """Quality 60 and 35, cut off the grid and at half the contrast: within 15 % of the picture before, if blurred by 4

@@ -73,12 +73,14 @@ def command(
     places = _Places(out, [*found, *(file for file in (mask, kernel) if file is not None)], overwrite)
     rows: list[tuple[str, ...]] = []
     failed: list[Picture] = []
+    warned: list[tuple[str, str]] = []
     for picture in pictures(found, counting, estimate=False):
         row: dict[str, Any] = {"path": printable(picture.path), "plane": picture.plane, "error": picture.error}
         if picture.error is None:
             try:
                 restored, files_written = _restored(picture, task, method, options, places)
                 row |= dict(restored.report) | {"files": [printable(file) for file in files_written]}
+                warned += [(picture.name, text) for text in restored.report["warnings"]]
                 rows.append(_line(picture, restored, files_written))
             except Exception as problem:
                 row["error"] = explain(problem)
@@ -88,6 +90,8 @@ def command(
             print_json({k: None if v != v else v for k, v in row.items()})
     if rows and not json:
         show(table(["picture", "kernel", "noise", "residual", "steps", "time", "written"], rows, right=list(RIGHT)))
+    for name, said in warned:
+        typer.echo(f"kukkiri: {name}: {said}", err=True)
     say_errors(failed)
     raise typer.Exit(1 if failed else 0)
 

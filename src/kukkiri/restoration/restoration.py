@@ -27,7 +27,8 @@ class Restoration:
     std : Tensor, (H, W), or None
         Standard deviation of each pixel, on [0, 1]; None if the method does not tell.
     report : mapping
-        What was assumed, what was estimated, and how it went: numbers and words only.
+        What was assumed, what was estimated, and how it went: numbers and words. 'warnings' is a list of what casts
+        doubt on it.
     """
 
     image: Image

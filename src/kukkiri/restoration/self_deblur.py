@@ -39,6 +39,12 @@ from kukkiri.sharpness.blur import Blur, blur
 # Memory and time grow with the pixels: a fit of more than these takes hours and tens of gigabytes on a CPU.
 MOST_PIXELS = 2**20
 LEAST_SIDE = 48
+# Side that holds most kernels of a shaken hand, where none is given.
+SHAKEN = 31
+# Share of a kernel on its rim, from which it is said to be cut off.
+CUT_OFF = 0.02
+# A good fit leaves up to 4 times the noise; one that leaves more than this has not explained the picture.
+UNEXPLAINED = 8.0
 # Rounding to 8 bits, in a picture without noise: what is weighed against the noise needs some.
 LEAST_NOISE = 1 / 255 / math.sqrt(12)
 Progress = Callable[[int, int], None]
@@ -90,6 +96,8 @@ def deblur_from_itself(
         sigma = None if measured.abstained or measured.bound else measured.sigma
         if side is None:
             side = covering_side(None if sigma is None else min(measured.interval[1], 1.5 * sigma))
+            # The blur of a shaken hand reads as less than it is: its kernel is a thin line with gaps.
+            side = side if settings.size else max(side, SHAKEN)
         if settings.size:
             start = round_kernel(measured, side)
     found = fit(
@@ -201,7 +209,16 @@ def fit(
         "kernel_given": kernel is not None,
         "seed": seed,
         "precision": job.precision,
+        "warnings": [],
     }
+    rim = 1 - float(job.kernel()[1:-1, 1:-1].sum())
+    if kernel is None and rim > CUT_OFF:
+        report["warnings"].append(f"{rim:.0%} of the kernel lies on its rim: pass a kernel_size above {side}")
+    if job.residual > UNEXPLAINED * noise:
+        report["warnings"].append(
+            f"the residual is {job.residual / noise:.1f} times the noise: "
+            "the fit failed, or the blur is not the same everywhere"
+        )
     pixels = restored.clamp(0, 1).cpu()
     return Restoration(
         Image(pixels, image.bit_depth, image.pixel_size, image.path, image.metadata),

@@ -105,13 +105,17 @@ class Fit:
 
     def result(self) -> tuple[Tensor, Tensor]:
         """The picture (C, H, W), in register with the one given, and the kernel, its centroid in the middle."""
-        with torch.no_grad():
-            kernel = self._kernel()
+        kernel = self.kernel()
         picture = self.picture if self.picture is not None else self.seen[0]
         height, width = self.seen.shape[-2:]
         # Convolved with a kernel whose mean lies at (row, column), a pixel comes out that far down and right.
         row, column = (self.side - 1 - n for n in centroid(kernel))
         return picture[:, row : row + height, column : column + width], centred(kernel)
+
+    def kernel(self) -> Tensor:
+        """The kernel as it is now, (side, side)."""
+        with torch.no_grad():
+            return self._kernel().detach()
 
     def _forward(self) -> tuple[Tensor, Tensor]:
         moved = self.input + self.settings.jitter * torch.randn(self.input.shape, generator=self.random).to(self.input)

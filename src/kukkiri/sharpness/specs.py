@@ -221,7 +221,7 @@ LOG_EDGE_WIDTH = MetricSpec(
     paper="After Elder, Zucker, IEEE TPAMI 20(7), 1998, doi:10.1109/34.689301",
 )
 
-# The authors' dictionary and constants are not public: both are learned by our recipe, hence a reconstruction.
+# The constants of the authors' curve are not published. Dictionary and curve are learned by our own recipe.
 JUST_NOTICEABLE_DEFOCUS = MetricSpec(
     name="just-noticeable-defocus",
     title="Blur size from the atoms that a patch needs",
