@@ -105,11 +105,12 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "self-deblur": {},
         "self-deblur-defocus": {
+            "steps": 600,
             "cleaned": 0.5,
-            "total_variation": 20.0,
+            "total_variation": 60.0,
             "symmetry": 500.0,
             "smoothness": 25.0,
-            "size": 500.0,
+            "size": 2000.0,
         },
     }
 )

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from kukkiri.sharpness.figures import ACCENT, INK, LINE, MUTED, STYLE, WARM, check_figure_path, write_figure
 from kukkiri.sharpness.just_noticeable_defocus import LARGEST, PATCH, DefocusDictionary
 
+ATOM_TICKS = (4, 6, 10, 20, 40)
+
 
 def mosaic(atoms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Atoms side by side, the smoothest first, each stretched to −1 … 1, one pixel of NaN between.
@@ -61,27 +63,31 @@ def dictionary_figure(
 
     check_figure_path(out)
     with mpl.rc_context(STYLE), torch.no_grad():
-        figure = Figure(figsize=(11, 3.6), layout="constrained")
-        left, middle, right = figure.subplots(1, 3, width_ratios=(2, 1.1, 1.1))
+        figure = Figure(figsize=(11, 3.3), layout="constrained")
+        left, middle, right = figure.subplots(1, 3, width_ratios=(2.2, 1.1, 1.1))
         sheet = mosaic(model.unit_atoms().double().numpy())
         left.imshow(sheet, cmap=mpl.colormaps["gray"].with_extremes(bad="white"), vmin=-1, vmax=1)
         left.set(title=f"{len(model.atoms)} atoms of {PATCH}×{PATCH} px, the smoothest first", xticks=[], yticks=[])
         left.spines[:].set_visible(False)
 
         fine = torch.linspace(0, LARGEST, 121)
-        middle.plot(sigmas, counts.T, color=LINE, linewidth=0.8)
-        middle.plot(sigmas, np.nanmean(counts, 0), "o", color=ACCENT, markersize=4, label="mean of photographs")
-        middle.plot(fine, model.atoms_of(fine), color=WARM, label="fitted curve")
-        middle.set(title="Atoms of a patch", xlabel="true sigma, px", ylabel="mean number of atoms", ylim=(0, None))
+        each = middle.plot(sigmas, counts.T, color=LINE, linewidth=0.8)
+        each[0].set_label("each photograph")
+        middle.plot(sigmas, np.nanmean(counts, 0), "o", color=ACCENT, markersize=4, label="their mean")
+        middle.plot(fine, model.atoms_of(fine), color=WARM, label="the fitted curve")
+        # Logarithmic: between 1.5 and 3 px the number changes by one atom.
+        middle.set(title="Atoms of a patch", xlabel="true sigma, px", ylabel="mean number of atoms", yscale="log")
+        middle.set_yticks(ATOM_TICKS, [f"{tick}" for tick in ATOM_TICKS])
+        middle.minorticks_off()
         middle.legend(frameon=False, labelcolor=INK)
 
         found = model.sigma_of(torch.from_numpy(counts)).numpy()
         low, centre, high = np.nanquantile(found, (0.1, 0.5, 0.9), axis=0)
-        right.plot((0, LARGEST), (0, LARGEST), color=LINE)
         right.fill_between(sigmas, low, high, color=ACCENT, alpha=0.2, linewidth=0, label="8 of 10 photographs")
+        right.plot((0, LARGEST), (0, LARGEST), "--", color=MUTED, linewidth=0.8, label="the truth")
         right.plot(sigmas, centre, "o-", color=ACCENT, markersize=4, label="median")
         right.set(title="Sigma read off the curve", xlabel="true sigma, px", ylabel="found sigma, px")
-        right.legend(frameon=False, labelcolor=INK, loc="upper left")
+        right.legend(frameon=False, labelcolor=INK, loc="lower right")
         for axes in (middle, right):
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(color=MUTED)
