@@ -43,12 +43,15 @@ def main() -> None:
     for on in ON:
         for sigma in JUDGED:
             found = np.array([metric(day(x, on, seed)).item() for seed, x in enumerate(blurred[sigma])])
-            off = found - sigma
-            low, high = np.nanquantile(found, (0.1, 0.9))
-            print(
-                f"{on:<20}{sigma:>6g}{np.nanmedian(np.abs(off)):>8.3f}{np.nanmedian(off):>+8.3f}"
-                f"{low:>8.3f}{high:>8.3f}{np.isnan(found).sum():>6}"
-            )
+            flat = np.isnan(found)
+            line = f"{on:<20}{sigma:>6g}"
+            if not flat.all():
+                off = found[~flat] - sigma
+                low, high = np.quantile(found[~flat], (0.1, 0.9))
+                line += f"{np.median(np.abs(off)):>8.3f}{np.median(off):>+8.3f}{low:>8.3f}{high:>8.3f}"
+            else:
+                line += f"{'–':>8}" * 4
+            print(f"{line}{flat.sum():>6}")
     picture = torch.cat([sharp[0]] * 8, -1)[..., :1024]
     picture = torch.cat([picture] * 8, -2)[..., :1024, :]
     for sigma in (0.0, 1.0):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def disc(options: argparse.Namespace) -> list[dict[str, Any]]:
             true = 2 * float(psf.sigma_of(kernel)[0])
             row |= {"true_radius": true, "radius_error": row["radius"] / true - 1}
             row["measured_error"] = None if row["measured"] is None else row["measured"] / true - 1
-            rows.append(row)
+            rows.append(_recorded(row, options))
     return rows
 
 
@@ -82,9 +83,8 @@ def defocused(options: argparse.Namespace) -> list[dict[str, Any]]:
     for file in options.files:
         seen = kk.load(file)
         pixels = F.avg_pool2d(seen.pixels, options.reduce) if options.reduce > 1 else seen.pixels
-        # Fluorescence fills little of its range.
-        low, high = (float(v) for v in torch.aminmax(pixels))
-        rows.append(_restored(file.stem, Image((pixels - low) / (high - low), 16), options, "self-deblur-defocus"))
+        row = _restored(file.stem, replace(seen, pixels=pixels), options, "self-deblur-defocus")
+        rows.append(_recorded(row, options))
     return rows
 
 
@@ -112,6 +112,11 @@ def _restored(
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         restoration_figure(seen, result, options.out / f"{name}.png")
+    return row
+
+
+def _recorded(row: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    if options.out is not None:
         with (options.out / "results.jsonl").open("a") as lines:
             lines.write(json.dumps(row) + "\n")
     print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)

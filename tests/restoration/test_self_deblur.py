@@ -87,6 +87,17 @@ def test_seed_of_others_is_left_alone(sharp: Tensor) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_dark_picture_of_16_bits_is_restored_like_a_bright_one(sharp: Tensor) -> None:
+    grey = sharp[0] * 0.5 + 0.1
+    bright, dark = (
+        kk.restore(Image(x, 16), kernel_size=5, steps=1, noise=n, **SMALL)
+        for x, n in ((grey, 0.01), (grey * 0.02 + 0.3, 0.0002))
+    )
+    assert dark.report["stretched"] == pytest.approx(50 * bright.report["stretched"], rel=1e-3)
+    assert torch.allclose((dark.image.pixels - 0.3) / 0.02, bright.image.pixels, atol=2e-2)
+    assert dark.report["residual"] == pytest.approx(0.02 * bright.report["residual"], rel=0.01)
+
+
 def test_missing_pixels_do_not_count(sharp: Tensor) -> None:
     mask = torch.zeros(72, 72, dtype=torch.bool)
     mask[30:40, 30:40] = True

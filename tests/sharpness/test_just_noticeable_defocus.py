@@ -48,6 +48,14 @@ def test_sigma_rises_with_small_blur(name: str) -> None:
     assert (found.diff() > 0).all() and 0 <= found[0] < 1 and found[-1] > 1, found
 
 
+def test_sigma_is_about_right() -> None:
+    """Median error over pictures that no weights were learned from; single ones are as far off as a third of a pixel."""
+    metric = kk.metric("just-noticeable-defocus")
+    for sigma, most in ((0.5, 0.2), (1.0, 0.2), (1.5, 0.2), (2.0, 0.4)):
+        found = [metric(seen(name, sigma)).item() for name in ("astronaut", "coffee", "camera", "rocket", "coins")]
+        assert np.median(np.abs(np.array(found) - sigma)) < most, (sigma, found)
+
+
 def test_noise_is_taken_for_detail() -> None:
     """The failure that the robustness table keeps: at 4 % noise, a blur of 2 px is not seen."""
     metric = kk.metric("just-noticeable-defocus")

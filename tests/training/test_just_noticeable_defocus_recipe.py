@@ -13,7 +13,7 @@ from skimage import data
 import kukkiri as kk
 from kukkiri.errors import InputError
 from kukkiri.optics import psf
-from kukkiri.sharpness.just_noticeable_defocus import TOLERANCE, load_dictionary
+from kukkiri.sharpness.just_noticeable_defocus import TOLERANCE, DefocusDictionary, load_dictionary
 from kukkiri.training.dictionary_figure import mosaic
 from kukkiri.training.just_noticeable_defocus import (
     JustNoticeableDefocus,
@@ -84,6 +84,16 @@ def test_the_curve_is_found_again() -> None:
     assert fitted_curve(sigmas, counts) == pytest.approx((18, 3.1, 0.7, 4.2), rel=1e-3)
 
 
+def test_the_curve_is_fitted_in_pixels() -> None:
+    """Mean atoms of photographs, which are no logistic: read back, the tail that changes by one atom is as right."""
+    sigmas = np.arange(1, 11) / 4
+    counts = np.array([34.64, 24.12, 11.60, 7.96, 6.24, 5.26, 4.76, 4.48, 4.31, 4.19])
+    model = DefocusDictionary(1)
+    model.curve.copy_(torch.tensor(fitted_curve(sigmas, counts)))
+    found = model.sigma_of(torch.from_numpy(counts)).numpy()
+    assert np.abs(found - sigmas)[:-1].max() < 0.1 and 2.25 < found[-1] < 3, found
+
+
 @pytest.mark.parametrize("sigma", [0.25, 0.5, 1.0, 3.0])
 def test_kernels_have_the_size_that_they_are_asked_for(sigma: float) -> None:
     assert psf.sigma_of(kernel_of(sigma)).item() == pytest.approx(sigma, abs=1e-3)
@@ -101,5 +111,10 @@ def test_recipe_says_what_it_needs(folder: Path, tmp_path: Path) -> None:
         JustNoticeableDefocus((tmp_path,))
     with pytest.raises(InputError, match="batch of at least 1"):
         JustNoticeableDefocus((folder,), batch=0)
-    with pytest.raises(InputError, match="or more patches that are not flat"):
+    with pytest.raises(InputError, match="at least 500 patches that are not flat"):
         JustNoticeableDefocus((folder,), atoms=500, patches=40).model()
+
+
+def test_the_figure_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "no.safetensors"), str(tmp_path / "figure.png"), "--data", str(tmp_path)]) == 1
+    assert "expected" in capsys.readouterr().err and not (tmp_path / "figure.png").exists()

@@ -30,8 +30,11 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
     with mpl.rc_context({"font.size": 9, "text.color": "#1f2933", "axes.titlelocation": "left", "axes.titlesize": 9.5}):
         figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.6), layout="constrained")
         axes = figure.subplots(1, 3, width_ratios=(width, width, min(width, 3)))
+        # Dark pictures would be black: both are shown alike, up to what the brighter one reaches.
+        top = max(float(image.pixels.max()) for image in (before, after)) or 1.0
+        top = 1.0 if top > 0.5 else top
         for place, image, title in ((axes[0], before, "before"), (axes[1], after, "after")):
-            place.imshow(image.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            place.imshow((image.numpy() / top).clip(0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             place.set_title(title)
         if kernel is not None:
             axes[2].imshow(kernel.numpy(), cmap="gray", interpolation="nearest")

@@ -45,6 +45,8 @@ SHAKEN = 31
 CUT_OFF = 0.02
 # A good fit leaves up to 4 times the noise; one that leaves more than this has not explained the picture.
 UNEXPLAINED = 8.0
+# A picture of a smaller range is stretched to this; what is deblurred reaches further down and, more so, up.
+FILLED, ROOM_BELOW = 0.5, 0.15
 # Rounding to 8 bits, in a picture without noise: what is weighed against the noise needs some.
 LEAST_NOISE = 1 / 255 / math.sqrt(12)
 Progress = Callable[[int, int], None]
@@ -101,7 +103,7 @@ def deblur_from_itself(
         if settings.size:
             start = round_kernel(measured, side)
     found = fit(
-        image, settings, noise=max(noise, LEAST_NOISE), side=side, start=start,
+        image, settings, noise=noise, side=side, start=start,
         kernel=kernel, missing=missing, seed=seed, on_step=on_step,
     )  # fmt: skip
     return replace(found, report=MappingProxyType({"task": "deblur", "method": method, **found.report, "sigma": sigma}))
@@ -189,7 +191,9 @@ def fit(
         If the picture is too small or too large.
     """
     _check_size(image, side)
-    job = Fit(image, settings, noise=noise, side=side, start=start, kernel=kernel, missing=missing, seed=seed)
+    shown, gain, offset = stretched(image, missing)
+    least = max(noise * gain, LEAST_NOISE)
+    job = Fit(shown, settings, noise=least, side=side, start=start, kernel=kernel, missing=missing, seed=seed)
     began = time.monotonic()
     for done in range(settings.steps):
         ended = job.step()
@@ -202,11 +206,12 @@ def fit(
         "steps": job.done,
         "ended": "nothing improved" if job.done < settings.steps else "all steps done",
         "seconds": round(time.monotonic() - began, 1),
-        "residual": job.residual,
+        "residual": job.residual / gain,
         "noise": noise,
         "kernel_size": side,
         "kernel_sigma": float(sigma_of(found)[0]),
         "kernel_given": kernel is not None,
+        "stretched": gain,
         "seed": seed,
         "precision": job.precision,
         "warnings": [],
@@ -214,17 +219,37 @@ def fit(
     rim = 1 - float(job.kernel()[1:-1, 1:-1].sum())
     if kernel is None and rim > CUT_OFF:
         report["warnings"].append(f"{rim:.0%} of the kernel lies on its rim: pass a kernel_size above {side}")
-    if job.residual > UNEXPLAINED * noise:
+    if job.residual > UNEXPLAINED * least:
         report["warnings"].append(
-            f"the residual is {job.residual / noise:.1f} times the noise: "
+            f"the residual is {job.residual / least:.1f} times the noise: "
             "the fit failed, or the blur is not the same everywhere"
         )
-    pixels = restored.clamp(0, 1).cpu()
+    pixels = ((restored - offset) / gain).clamp(0, 1).cpu()
     return Restoration(
         Image(pixels, image.bit_depth, image.pixel_size, image.path, image.metadata),
         kernel=found.cpu(),
         report=MappingProxyType(report),
     )
+
+
+def stretched(image: Image, missing: Tensor | None) -> tuple[Image, float, float]:
+    """A picture that fills less than half of the range, brought to that, with room above and below.
+
+    Networks and SSIM know only the range from 0 to 1: a dark 16-bit picture would be all but flat to them.
+
+    Returns
+    -------
+    (Image, float, float)
+        The picture, and gain and offset: shown = gain · pixels + offset.
+    """
+    pixels = image.pixels
+    known = pixels if missing is None else pixels[:, ~missing.to(pixels.device)]
+    low, high = (float(v) for v in torch.aminmax(known)) if known.numel() else (0.0, 1.0)
+    if not 0 < high - low < FILLED:
+        return image, 1.0, 0.0
+    gain = FILLED / (high - low)
+    offset = ROOM_BELOW - gain * low
+    return replace(image, pixels=(gain * pixels + offset).clamp(0, 1)), gain, offset
 
 
 def _check_size(image: Image, side: int) -> None:

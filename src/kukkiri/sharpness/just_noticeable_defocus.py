@@ -272,5 +272,8 @@ class JustNoticeableDefocus(LocalMetric):
         disc = (offsets[:, None].square() + offsets.square() <= 4).to(textured)
         kept = (correlate(textured[None, None], disc)[0, 0] > disc.sum() - 0.5).to(textured)
         valid = kept if bool(kept.any()) else textured
-        total, share = (domain_transform(v, guide, 15.0, 0.15, 3) for v in (counts * valid, valid))
-        return self.dictionary.sigma_of(torch.where(share > 1e-6, total / share.clamp_min(1e-6), torch.nan))
+        known = counts * valid
+        # Double: beyond a strong edge only a tiny share of what is known arrives, but all of one kind.
+        total, share = (domain_transform(v, guide.double(), 15.0, 0.15, 3) for v in (known.double(), valid.double()))
+        spread = torch.where(share > 0, total / share, known.sum() / valid.sum())
+        return self.dictionary.sigma_of(spread.to(counts))
