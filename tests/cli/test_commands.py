@@ -105,6 +105,9 @@ def test_wrong_use_is_explained(arguments: tuple[str, ...]) -> None:
 def test_list(pictures: Path) -> None:
     printed, _ = run("list")
     assert all(spec.name in printed for spec in kk.metrics())
+    # What is the project's own agrees with nobody else's: it is not called exact.
+    words = {line.split()[0]: line.split() for line in printed.splitlines() if line.split()}
+    assert "own" in words["spectral-sigma"] and "exact" not in words["spectral-sigma"] and "exact" in words["tenengrad"]
     rows = json.loads(run("list", "--json", "--answers", "fidelity")[0])
     assert {r["name"] for r in rows} == {s.name for s in kk.metrics() if s.needs_reference}
     assert all({"higher_is_better", "value_range", "licence", "weights_present"} <= set(r) for r in rows)

@@ -70,10 +70,46 @@ def test_known_kernel_from_a_file(picture: Path) -> None:
     assert json.loads(done.stdout)["kernel_given"] is True and json.loads(done.stdout)["kernel_size"] == 3
 
 
-@pytest.mark.parametrize("wrong", [["--kernel-size", "8"], ["--noise", "2"]])
+@pytest.mark.parametrize("wrong", [["--kernel-size", "8"], ["--noise", "2"], ["--device", "gpu"]])
 def test_wrong_options_are_said_before_anything_is_read(wrong: list[str], tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
     with pytest.raises(InputError):
         CliRunner().invoke(
             app, ["restore", str(tmp_path / "a.png"), "--out", str(tmp_path / "c"), *wrong], catch_exceptions=False
         )
+
+
+def test_a_part_or_the_whole(picture: Path) -> None:
+    """With --roi the part; with a mask the whole, what is masked unchanged."""
+    mask = np.zeros((60, 70), np.uint8)
+    mask[50:] = 255
+    Pillow.fromarray(mask).save(picture.parent / "mask.png")
+    out = picture.parent / "clear"
+    base = ["restore", str(picture), "--overwrite", "--out", str(out), *QUICK]
+    assert CliRunner().invoke(app, [*base, "--mask", str(picture.parent / "mask.png")]).exit_code == 0
+    restored, before = kk.load(out / "a-restored.png"), kk.load(picture)
+    assert restored.pixels.shape == before.pixels.shape
+    assert bool((restored.pixels[:, 50:] == before.pixels[:, 50:]).all())
+    assert bool((restored.pixels[:, :50] != before.pixels[:, :50]).any())
+    assert CliRunner().invoke(app, [*base, "--roi", "5,6,50,52"]).exit_code == 0
+    assert kk.load(out / "a-restored.png").pixels.shape == (1, 52, 50)
+
+
+def test_the_kernel_it_writes_is_one_it_takes(picture: Path) -> None:
+    out = picture.parent / "clear"
+    assert CliRunner().invoke(app, ["restore", str(picture), "--out", str(out), *QUICK]).exit_code == 0
+    done = CliRunner().invoke(
+        app,
+        [
+            "restore",
+            str(picture),
+            "-o",
+            str(out / "2"),
+            "--kernel",
+            str(out / "a-kernel.tif"),
+            "--steps",
+            "1",
+            "--json",
+        ],
+    )
+    assert json.loads(done.stdout)["kernel_given"] is True

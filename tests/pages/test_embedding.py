@@ -186,6 +186,33 @@ def test_a_second_picture_in_a_line_of_thumbnails() -> None:
 
 
 @node
+def test_what_does_not_compare_pictures_is_not_said_to() -> None:
+    """hifst has no direction between pictures, and its own caution; the gradient measures ask for one scene."""
+    result = run_node("""
+        const blocks = { config: { textContent: JSON.stringify({ keys: ["path"], columns: [], texts: {}, language: "en" }) } };
+        globalThis.document = { getElementById: (id) => blocks[id], getElementsByClassName: () => [] };
+        const { cautionOf, direction, model, relative } = await import("STATIC/report-data.js");
+        const columns = [
+          { key: "hifst", answers: "sharpness", higher_is_better: true },
+          { key: "mine", metric: "hifst", answers: "sharpness", higher_is_better: true },
+          { key: "mine", metric: "tenengrad", answers: "sharpness", higher_is_better: true },
+          { key: "sigma", metric: "kukkiri-blur", answers: "sharpness", higher_is_better: false },
+          { key: "mean" },
+        ];
+        console.log(JSON.stringify({
+          caution: columns.map(cautionOf), relative: columns.map(relative), direction: columns.map(direction),
+          panel: model.direction === direction && model.relative === relative,
+        }));
+    """)
+    assert result == {
+        "caution": ["extremes.caution_own", "extremes.caution_own", "extremes.caution", None, None],
+        "relative": [True, True, True, False, False],
+        "direction": ["", "", "direction.sharpness_higher", "direction.sharpness_lower", ""],
+        "panel": True,
+    }
+
+
+@node
 def test_numbers_paths_and_errors_for_people() -> None:
     result = run_node("""
         import { formats, formatValue } from "STATIC/format.js";

@@ -4,7 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from kukkiri.images.image import Image
 from kukkiri.optics import psf
 from kukkiri.restoration.kernel_register import centred, centroid
 from kukkiri.restoration.self_deblur_fit import Fit
@@ -34,7 +33,7 @@ def test_picture_is_cut_out_where_the_kernel_says() -> None:
         kernel[place] = 1.0
         seen = psf.blur(scene, kernel, "valid")
         job = Fit(
-            Image(seen[0]), SelfDeblurSettings(channels=4), noise=0.01, side=5, start=None, kernel=kernel, missing=None,
+            seen[0], SelfDeblurSettings(channels=4), noise=0.01, side=5, start=None, kernel=kernel, missing=None,
             seed=0,
         )  # fmt: skip
         job.picture = scene[0]

@@ -112,6 +112,13 @@ def test_value_falls_as_blur_spreads() -> None:
     assert values == sorted(values, reverse=True) and values[-1] < 0.5 * values[0], values
 
 
+def test_the_stride_changes_the_value() -> None:
+    """It is part of what is measured, not only of how long that takes."""
+    image = photograph("coffee", 96, 112)
+    values = [float(kk.metric("hifst", stride=stride)(image)) for stride in (1, 4)]
+    assert values == pytest.approx([0.185, 0.224], abs=5e-4)
+
+
 def test_map_is_high_where_the_picture_is_sharp() -> None:
     sharpness = kk.metric("hifst", stride=4).sharpness_map(half_blurred(0.5))
     assert sharpness.shape == (1, 48, 64)

@@ -89,6 +89,8 @@ def command(
     _check_sfr(sfr, {"--oecf": oecf, "--reference": reference, "--edges": edges, "--out": out}, {
         "--series": series or None, "--field": field, "--map": map_out, "--calibration": calibration,
     })  # fmt: skip
+    if sfr and roi:
+        _check_region({"--mask": mask, "--edges": edges})
     _check(series, field, sfr, map_out, positions, step, unit, as_given, figure, pixel_size, calibration)
     from kukkiri.images.reading import load
     from kukkiri.inspection.settings import parse_roi
@@ -177,6 +179,17 @@ def _check_sfr(sfr: bool, only: dict[str, object], never: dict[str, object]) -> 
             got="both" if sfr else f"{wrong[0]} without it",
             fix="run the command twice" if sfr else "add --sfr, or leave it out",
         )
+
+
+def _check_region(never: dict[str, object]) -> None:
+    """Refuse what has no effect where the region of an edge is named."""
+    for name, value in never.items():
+        if value is not None:
+            raise InputError(
+                expected=f"--roi without {name} with --sfr",
+                got="both",
+                fix="leave one out: a region that is named has one edge, and all its pixels count",
+            )
 
 
 def _each(files: list[Path], counting: Counting, targets: Targets | None, json: bool) -> bool:

@@ -48,9 +48,12 @@ def run_sfr(files: list[Path], counting: Counting, options: SfrOptions, targets:
     from kukkiri.inspection.tables import table_format, write_table
     from kukkiri.sharpness.figures import write_figure
     from kukkiri.sharpness.slanted_edge_figure import sfr_figure
+    from kukkiri.sharpness.slanted_edge_oecf import read_oecf
 
     if options.out is not None:
         table_format(options.out)
+    if options.oecf is not None and options.oecf.lower() != "srgb":
+        read_oecf(options.oecf)  # it is wrong for all pictures or for none
     reference = None if options.reference is None else load(options.reference)
     failed: list[Picture] = []
     curves: list[dict[str, Any]] = []
@@ -161,8 +164,11 @@ def _remarks(edges: tuple[Sfr, ...]) -> list[str]:
     found = []
     for index, edge in enumerate(edges, start=1):
         low, high = edge.luma.mtf50_interval
-        unknown = math.isfinite(edge.luma.mtf50) and low <= 0 and math.isinf(high)
-        texts = ["MTF50 is not known: hardly an edge, or nothing but noise"] if unknown else []
+        texts = []
+        if math.isnan(edge.luma.mtf50):
+            texts.append("MTF50 is not known: the response does not fall to one half below 1 cycle/pixel")
+        elif not (low > 0 and math.isfinite(high)):
+            texts.append("MTF50 is not known: its interval has no end")
         texts += remarks_of(edge)
         texts += list(dict.fromkeys(text for ratio in edge.ratios for text in ratio.warnings))
         found += [f"{index}: {'; '.join(texts)}"] if texts else []

@@ -40,7 +40,8 @@ def command(
                     "yes" if s.needs_reference else "",
                     "higher ↑" if s.higher_is_better else "lower ↓",
                     f"{bound(s.value_range[0])} … {bound(s.value_range[1])}" + (f" {s.unit}" if s.unit else ""),
-                    s.evidence,
+                    # Without another author there is nothing to agree with.
+                    "own" if s.paper.startswith("Kukkiri") else s.evidence,
                     "" if not s.weights else "present" if all(map(present, s.weights)) else "to fetch",
                     s.licence,
                 )

@@ -53,6 +53,7 @@ def command(
     """Make pictures clear: minutes each on a CPU, a megapixel at most.
 
     Writes NAME-restored (depth and pixel size kept), NAME-kernel.tif, and NAME-figure.png with before, after, kernel.
+    What is masked does not count and stays as it was.
     """
     from kukkiri.images.reading import load
     from kukkiri.inspection.settings import parse_roi
@@ -69,7 +70,7 @@ def command(
     options: dict[str, Any] = {"kernel": known, "noise": noise, "steps": steps, "seed": seed, "device": device}
     if kernel_size is not None:
         options["kernel_size"] = kernel_size
-    checked(task, method, known, noise, steps, **({} if kernel_size is None else {"kernel_size": kernel_size}))
+    checked(task, method, **options)
     places = _Places(out, [*found, *(file for file in (mask, kernel) if file is not None)], overwrite)
     rows: list[tuple[str, ...]] = []
     failed: list[Picture] = []
@@ -78,7 +79,7 @@ def command(
         row: dict[str, Any] = {"path": printable(picture.path), "plane": picture.plane, "error": picture.error}
         if picture.error is None:
             try:
-                restored, files_written = _restored(picture, task, method, options, places)
+                restored, files_written = _restored(picture, task, method, options, places, roi is not None)
                 row |= dict(restored.report) | {"files": [printable(file) for file in files_written]}
                 warned += [(picture.name, text) for text in restored.report["warnings"]]
                 rows.append(_line(picture, restored, files_written))
@@ -100,38 +101,39 @@ RIGHT = ("kernel", "noise", "residual", "steps", "time")
 
 
 class _Places:
-    """Where things go; nothing that is there is touched unless wanted."""
+    """Where things go; nothing that is there is touched unless wanted, and nothing that is read at all."""
 
     def __init__(self, out: Path, inputs: list[Path], overwrite: bool) -> None:
-        self.out, self.overwrite, self.targets = out, overwrite, Targets(out / "x", inputs)
-        self.targets.folder, self.targets.out = True, out
+        self.out, self.overwrite, self.inputs = out, overwrite, Targets(out, inputs)
+        self.used: set[str] = set()
 
     def of(self, picture: Picture) -> tuple[Path, Path, Path]:
-        base = self.targets.of(picture, alone=True)
+        stem = picture.path.stem + (f"-{picture.plane}" if picture.planes > 1 else "")
+        name, number_of = stem, 2
+        while name in self.used:  # two folders may hold files of one name
+            name, number_of = f"{stem}-{number_of}", number_of + 1
+        self.used.add(name)
         suffix = picture.path.suffix.lower()
         depth = picture.image.bit_depth if picture.image is not None else 8
         kind = suffix if suffix in KEPT else ".png" if depth <= 16 else ".tif"
-        places = (
-            base.with_name(f"{base.stem}-restored{kind}"),
-            base.with_name(f"{base.stem}-kernel.tif"),
-            base.with_name(f"{base.stem}-figure.png"),
-        )
-        for place in map(self.targets.checked, places):
+        places = tuple(self.out / f"{name}-{what}" for what in (f"restored{kind}", "kernel.tif", "figure.png"))
+        for place in map(self.inputs.checked, places):
             if place.exists() and not self.overwrite:
                 raise InputError(
                     expected="a folder without this result",
                     got=f"{one_line(place)}, which exists",
                     fix="name another, or pass --overwrite",
                 )
-        return places
+        return places[0], places[1], places[2]
 
 
 def _restored(
-    picture: Picture, task: str, method: str, options: dict[str, Any], places: _Places
+    picture: Picture, task: str, method: str, options: dict[str, Any], places: _Places, only_box: bool
 ) -> tuple[Restoration, list[Path]]:
     from kukkiri.images.masks import Box
     from kukkiri.images.writing import save
     from kukkiri.restoration.figure import restoration_figure
+    from kukkiri.restoration.part import put_back
     from kukkiri.restoration.restore import restore
 
     image = picture.image
@@ -146,11 +148,11 @@ def _restored(
     left_out = left_out if left_out is not None and bool(left_out.any()) else None
     with progress(picture.name, 0) as advance:
         restored = restore(inside, task, method=method, mask=left_out, progress=advance, **options)
-    if left_out is not None:  # an info bar is no part of the scene: it stays as it was
-        pixels = restored.image.pixels.where(~left_out, inside.pixels)
-        restored = replace(restored, image=replace(restored.image, pixels=pixels))
+    whole = put_back(image, restored.image, box, left_out)
+    if only_box:
+        whole = replace(whole, pixels=whole.pixels[(slice(None), *box.slices)])
     places.out.mkdir(parents=True, exist_ok=True)
-    save(restored.image, written[0], like=image)
+    save(whole, written[0], like=image)
     kernel = restored.kernel
     if kernel is not None:
         save(kernel / kernel.max(), written[1], bit_depth=32)

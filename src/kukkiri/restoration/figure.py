@@ -33,8 +33,15 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
         # Dark pictures would be black: both are shown alike, up to what the brighter one reaches.
         top = max(float(image.pixels.max()) for image in (before, after)) or 1.0
         top = 1.0 if top > 0.5 else top
+        how = "nearest" if scale >= 1 else "antialiased"
         for place, image, title in ((axes[0], before, "before"), (axes[1], after, "after")):
-            place.imshow((image.numpy() / top).clip(0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            place.imshow(
+                (image.numpy() / top).clip(0, 1),
+                cmap="gray",
+                vmin=0,
+                vmax=1,
+                interpolation=how,
+            )
             place.set_title(title)
         if kernel is not None:
             axes[2].imshow(kernel.numpy(), cmap="gray", interpolation="nearest")

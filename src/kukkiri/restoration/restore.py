@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -49,17 +48,18 @@ def restore(
     task : 'deblur'
     method : 'self-deblur' | 'self-deblur-defocus'
         Two networks fitted to this one picture: any kernel (shake, motion, defocus), or a round one (optics out of
-        focus), which needs less from the picture and bears noise. Minutes a picture on a CPU.
+        focus), which needs less from the picture and tolerates noise. Minutes a picture on a CPU.
     kernel : array (k, k), optional
         The point-spread function, if it is known: not negative, odd sides; it is divided by its sum. None: found too.
     noise : float, optional
-        Standard deviation of the noise, on [0, 1]. None: estimated.
+        Standard deviation of the noise, on [0, 1]. None: estimated. It weighs what 'self-deblur-defocus' asks of
+        picture and kernel, and decides whether a residual is worth a warning; 'self-deblur' does not use it otherwise.
     mask : Boolean (H, W), optional
-        True where pixels are missing: they are filled in from what the others say.
+        True where pixels are missing: they do not count, and are filled in from what the others say.
     steps : int, optional
         The most steps of the fit. None: the method's own.
     seed : int
-        The same seed gives the same result on the same machine.
+        The same seed gives the same result on the same processor; on a GPU nearly.
     device : str, optional
         'cpu', 'cuda', …; default: where the picture is, or the CPU.
     progress : bool or callable
@@ -78,43 +78,69 @@ def restore(
         If the picture cannot be read, is too small or too large; an argument is out of range; or no kernel size is
         given for a picture that does not tell its blur.
     """
-    settings, known = checked(task, method, kernel, noise, steps, **options)
+    settings, known = checked(
+        task, method, kernel=kernel, noise=noise, steps=steps, seed=seed, device=device, **options
+    )
     picture = as_image(image)
-    if device is not None:
-        picture = replace(picture, pixels=picture.pixels.to(device))
-    known = None if known is None else known.to(picture.pixels.device)
-    missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
     from kukkiri.restoration.self_deblur import deblur_from_itself
 
     shown: AbstractContextManager[OnStep | None] = (
         _Bar(method) if progress is True else nullcontext(progress if callable(progress) else None)
     )
-    with shown as on_step:
+    # The fit needs gradients whatever the caller does, and none of the caller's.
+    with torch.inference_mode(False), torch.enable_grad(), shown as on_step:
+        pixels = picture.pixels.detach().clone()
+        picture = replace(picture, pixels=pixels if device is None else pixels.to(device))
+        known = None if known is None else known.to(picture.pixels.device)
+        missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
         return deblur_from_itself(
             picture, method, settings, noise=noise, kernel=known, missing=missing, seed=seed, on_step=on_step
         )
 
 
 def checked(
-    task: str, method: str, kernel: Any, noise: float | None, steps: int | None, **options: Any
+    task: str,
+    method: str,
+    *,
+    kernel: Any = None,
+    noise: Any = None,
+    steps: Any = None,
+    seed: Any = 0,
+    device: Any = None,
+    **options: Any,
 ) -> tuple[SelfDeblurSettings, Tensor | None]:
     """What `restore` was asked for, before any picture is read: the settings, and the kernel if one is known.
 
     Raises
     ------
     InputError
-        If there is no such task, method or option, or it is out of range.
+        If there is no such task, method, device or option; one is out of range; or two contradict each other.
     """
     from kukkiri.restoration.self_deblur_settings import settings_for
 
-    if task not in METHODS:
+    if not isinstance(task, str) or task not in METHODS:
         raise unknown_name("a task of 'deblur'", str(task), METHODS, "others are not there yet")
     if method not in METHODS[task]:
         raise unknown_name(f"a method for {task}", str(method), METHODS[task], f"choose of {', '.join(METHODS[task])}")
-    if noise is not None and not (math.isfinite(noise) and 0 <= noise < 1):
-        raise InputError(expected="noise from 0 to 1", got=str(noise), fix="leave it out to have it estimated")
+    if noise is not None and not (isinstance(noise, (int, float)) and 0 <= noise < 1):
+        raise InputError(expected="noise from 0 to 1", got=repr(noise), fix="leave it out to have it estimated")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(expected="a whole number from 0 as seed", got=repr(seed), fix="pass seed=0")
+    if device is not None:
+        _check_device(device)
+    if kernel is not None and options.get("kernel_size") is not None:
+        raise InputError(expected="a kernel or a kernel_size", got="both", fix="leave kernel_size out")
     settings = settings_for(method, steps=steps, **options)
     return settings, None if kernel is None else checked_kernel(kernel)
+
+
+def _check_device(device: Any) -> None:
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:
+        raise InputError(
+            expected="a device that is there, such as 'cpu' or 'cuda'", got=repr(device), fix="leave it out"
+        ) from error
 
 
 def checked_kernel(kernel: Any) -> Tensor:
@@ -130,10 +156,20 @@ def checked_kernel(kernel: Any) -> Tensor:
     ShapeError, InputError
         If it is no matrix of odd sides, or not a point-spread function.
     """
-    found = kernel.detach().float().cpu() if isinstance(kernel, Tensor) else torch.from_numpy(np.array(kernel, "f4"))
+    try:
+        found = (
+            kernel.detach().float().cpu() if isinstance(kernel, Tensor) else torch.from_numpy(np.array(kernel, "f4"))
+        )
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            expected="a kernel as an array (k, k) of numbers", got=type(kernel).__name__, fix="load it first"
+        ) from error
+    found = found[0] if found.ndim == 3 and len(found) == 1 else found
     if found.ndim != 2 or not (found.shape[0] % 2 and found.shape[1] % 2):
         raise ShapeError(
-            expected="a kernel (k, k) with odd sides", got=str(tuple(found.shape)), fix="pad it with a row of zeros"
+            expected="a kernel (k, k) with odd sides",
+            got=str(tuple(found.shape)),
+            fix="pad it with a row or column of zeros",
         )
     if not bool(torch.isfinite(found).all()) or float(found.min()) < 0 or not float(found.sum()) > 0:
         raise InputError(

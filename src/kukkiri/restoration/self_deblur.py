@@ -10,7 +10,9 @@ error that is weighed against the noise. No code of that variant is published: i
 are assumptions (`SelfDeblurSettings`).
 
 Beyond the paper: colour pictures have one kernel for all channels; the picture returned is an average over the last
-steps, in register with the input; the fit ends once nothing moves; kernel sizes may be left open.
+steps, in register with the input to half a pixel; the fit ends once nothing moves; kernel sizes may be left open.
+Different from the authors' code: non-local blocks see all places, not a pooled half of them; levels are interpolated to
+the size of their skips where they are cropped there; SSIM counts whole windows only.
 """
 
 from __future__ import annotations
@@ -29,24 +31,27 @@ from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
 from kukkiri.images.statistics import estimate_noise
-from kukkiri.optics import psf
 from kukkiri.optics.moments import sigma_of
+from kukkiri.restoration.measured_kernel import covering_side, round_kernel
 from kukkiri.restoration.restoration import Restoration
 from kukkiri.restoration.self_deblur_fit import Fit
-from kukkiri.restoration.self_deblur_settings import LARGEST_KERNEL, SelfDeblurSettings
-from kukkiri.sharpness.blur import Blur, blur
+from kukkiri.restoration.self_deblur_settings import SelfDeblurSettings
+from kukkiri.restoration.stretching import stretched
+from kukkiri.sharpness.blur import blur
 
 # Memory and time grow with the pixels: a fit of more than these takes hours and tens of gigabytes on a CPU.
 MOST_PIXELS = 2**20
 LEAST_SIDE = 48
 # Side that holds most kernels of a shaken hand, where none is given.
 SHAKEN = 31
-# Share of a kernel on its rim, from which it is said to be cut off.
-CUT_OFF = 0.02
-# A good fit leaves up to 4 times the noise; one that leaves more than this has not explained the picture.
-UNEXPLAINED = 8.0
-# A picture of a smaller range is stretched to this; what is deblurred reaches further down and, more so, up.
-FILLED, ROOM_BELOW = 0.5, 0.15
+# A kernel that has more of its largest value on its rim than this is said to be cut off; one of 5 px is all rim.
+CUT_OFF, SMALLEST_RIM = 0.1, 5
+# A good fit leaves up to 4 times the noise, where there is hardly any, and a few per cent of the picture's deviation.
+UNEXPLAINED, UNEXPLAINED_SHARE = 8.0, 0.25
+# Share of the result at the end of its range.
+FULL = 1e-3
+# Share of the pixels that must be known.
+LEAST_KNOWN = 0.1
 # Rounding to 8 bits, in a picture without noise: what is weighed against the noise needs some.
 LEAST_NOISE = 1 / 255 / math.sqrt(12)
 Progress = Callable[[int, int], None]
@@ -83,69 +88,47 @@ def deblur_from_itself(
     Raises
     ------
     InputError
-        If the kernel's size is open, and the picture does not tell its blur.
+        If the kernel's size is open and the picture does not tell its blur; nearly all is missing; or the fit diverges.
     ShapeError
         If the picture is too small or too large.
     """
+    if missing is not None and float((~missing).float().mean()) < LEAST_KNOWN:
+        raise InputError(
+            expected=f"at least {LEAST_KNOWN:.0%} of the pixels not masked",
+            got=f"{float((~missing).float().mean()):.1%}",
+            fix="cut out the part that is known, or mask less",
+        )
     if noise is None:
         noise = estimate_noise(luma(image.pixels[None])[0, 0].cpu(), missing)
-    side, sigma, start = settings.kernel_size, None, None
+        if not math.isfinite(noise):
+            raise InputError(
+                expected="a mask that leaves 3×3 pixels somewhere, or the noise", got="neither", fix="pass noise="
+            )
+    side, sigma, start, warnings = settings.kernel_size, None, None, []
     if kernel is not None:
         side = kernel.shape[0]
+        _check_size(image, side)
     else:
         _check_size(image, settings.kernel_size or 1)
-        measured = blur(image, mask=missing)
+        measured = blur(replace(image, pixels=image.pixels.cpu()), mask=missing)
         sigma = None if measured.abstained or measured.bound else measured.sigma
         if side is None:
             side = covering_side(None if sigma is None else min(measured.interval[1], 1.5 * sigma))
             # The blur of a shaken hand reads as less than it is: its kernel is a thin line with gaps.
             side = side if settings.size else max(side, SHAKEN)
-        if settings.size:
+        if settings.size and sigma is not None:
             start = round_kernel(measured, side)
+        elif settings.size:
+            warnings.append(
+                "the blur could not be measured, so the kernel's size is not held: it may shrink to a point"
+            )
     found = fit(
         image, settings, noise=noise, side=side, start=start,
         kernel=kernel, missing=missing, seed=seed, on_step=on_step,
     )  # fmt: skip
-    return replace(found, report=MappingProxyType({"task": "deblur", "method": method, **found.report, "sigma": sigma}))
-
-
-def round_kernel(measured: Blur, side: int) -> Tensor | None:
-    """What a picture's blur looks like if it is round: Gaussian and disc, as probable as they were found.
-
-    Returns
-    -------
-    Tensor, (side, side), of sum 1; or None
-        None where the blur is not known.
-    """
-    if measured.abstained or measured.bound:
-        return None
-    shares = [max(measured.family.get(name, 0.0), 0.0) for name in ("gaussian", "disc")]
-    total = sum(shares) or 1.0
-    found = torch.zeros(side, side)
-    for share, kernel in zip(shares, (psf.gaussian(measured.sigma)[0], psf.disc(2 * measured.sigma)[0]), strict=True):
-        middle = kernel.shape[0] // 2
-        reach = min(middle, side // 2)
-        inner, outer = slice(middle - reach, middle + reach + 1), slice(side // 2 - reach, side // 2 + reach + 1)
-        found[outer, outer] += share / total * kernel[inner, inner].float()
-    whole: Tensor = found / found.sum()
-    return whole
-
-
-def covering_side(sigma: float | None) -> int:
-    """Side of a square that a kernel of this sigma fits in: six of them, and room to drift.
-
-    Raises
-    ------
-    InputError
-        If it is not known.
-    """
-    if sigma is None or not math.isfinite(sigma):
-        raise InputError(
-            expected="a picture that tells its blur, or a kernel_size",
-            got="one whose blur is out of range or cannot be measured",
-            fix="pass kernel_size=, an odd number of pixels larger than the blur",
-        )
-    return min(2 * math.ceil(3 * sigma) + 3, LARGEST_KERNEL)
+    report = {"task": "deblur", "method": method, **found.report, "sigma": sigma}
+    report["warnings"] = [*warnings, *found.report["warnings"]]
+    return replace(found, report=MappingProxyType(report))
 
 
 def fit(
@@ -191,9 +174,12 @@ def fit(
         If the picture is too small or too large.
     """
     _check_size(image, side)
-    shown, gain, offset = stretched(image, missing)
-    least = max(noise * gain, LEAST_NOISE)
-    job = Fit(shown, settings, noise=least, side=side, start=start, kernel=kernel, missing=missing, seed=seed)
+    shown = stretched(image, missing)
+    scaled = max(noise * shown.gain, LEAST_NOISE)
+    job = Fit(
+        shown.pixels, settings, noise=scaled, side=side, start=start, kernel=kernel, missing=missing, seed=seed,
+        reach=shown.reach,
+    )  # fmt: skip
     began = time.monotonic()
     for done in range(settings.steps):
         ended = job.step()
@@ -206,25 +192,17 @@ def fit(
         "steps": job.done,
         "ended": "nothing improved" if job.done < settings.steps else "all steps done",
         "seconds": round(time.monotonic() - began, 1),
-        "residual": job.residual / gain,
+        "residual": job.residual / shown.gain,
         "noise": noise,
         "kernel_size": side,
         "kernel_sigma": float(sigma_of(found)[0]),
         "kernel_given": kernel is not None,
-        "stretched": gain,
+        "stretched": shown.gain,
         "seed": seed,
         "precision": job.precision,
-        "warnings": [],
+        "warnings": _doubts(job, kernel is None, scaled, float(shown.pixels.std()), restored),
     }
-    rim = 1 - float(job.kernel()[1:-1, 1:-1].sum())
-    if kernel is None and rim > CUT_OFF:
-        report["warnings"].append(f"{rim:.0%} of the kernel lies on its rim: pass a kernel_size above {side}")
-    if job.residual > UNEXPLAINED * least:
-        report["warnings"].append(
-            f"the residual is {job.residual / least:.1f} times the noise: "
-            "the fit failed, or the blur is not the same everywhere"
-        )
-    pixels = ((restored - offset) / gain).clamp(0, 1).cpu()
+    pixels = shown.undone(restored).cpu()
     return Restoration(
         Image(pixels, image.bit_depth, image.pixel_size, image.path, image.metadata),
         kernel=found.cpu(),
@@ -232,24 +210,22 @@ def fit(
     )
 
 
-def stretched(image: Image, missing: Tensor | None) -> tuple[Image, float, float]:
-    """A picture that fills less than half of the range, brought to that, with room above and below.
-
-    Networks and SSIM know only the range from 0 to 1: a dark 16-bit picture would be all but flat to them.
-
-    Returns
-    -------
-    (Image, float, float)
-        The picture, and gain and offset: shown = gain · pixels + offset.
-    """
-    pixels = image.pixels
-    known = pixels if missing is None else pixels[:, ~missing.to(pixels.device)]
-    low, high = (float(v) for v in torch.aminmax(known)) if known.numel() else (0.0, 1.0)
-    if not 0 < high - low < FILLED:
-        return image, 1.0, 0.0
-    gain = FILLED / (high - low)
-    offset = ROOM_BELOW - gain * low
-    return replace(image, pixels=(gain * pixels + offset).clamp(0, 1)), gain, offset
+def _doubts(job: Fit, kernel_is_found: bool, noise: float, deviation: float, picture: Tensor) -> list[str]:
+    """What a person should know before believing the result."""
+    said = []
+    kernel = job.kernel()
+    rim = torch.cat([kernel[0], kernel[-1], kernel[:, 0], kernel[:, -1]])
+    if kernel_is_found and job.side > SMALLEST_RIM and float(rim.max()) > CUT_OFF * float(kernel.max()):
+        said.append(f"the kernel reaches its rim: pass a kernel_size above {job.side}")
+    if job.residual > UNEXPLAINED * noise or job.residual > UNEXPLAINED_SHARE * deviation:
+        said.append(
+            f"the residual is {job.residual / noise:.1f} times the noise and {job.residual / deviation:.0%} of the "
+            "picture's deviation: the fit failed, or the blur is not the same everywhere"
+        )
+    full = float((picture > 0.98 * job.reach).float().mean())
+    if full > FULL and full > 2 * float((job.seen > 0.98 * job.reach).float().mean()):
+        said.append(f"{full:.1%} of the result is at the top of its range: bright detail may be cut off")
+    return said
 
 
 def _check_size(image: Image, side: int) -> None:

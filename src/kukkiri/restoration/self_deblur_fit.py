@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from kukkiri.images.filtering import dilate
-from kukkiri.images.image import Image
-from kukkiri.images.structural_similarity import RADIUS, similarity_maps
+from kukkiri.errors import InputError
+from kukkiri.images.structural_similarity import similarity_maps
 from kukkiri.networks.kernel_net import KernelNet
 from kukkiri.networks.skip_net import SkipNet
 from kukkiri.optics import psf
@@ -40,13 +39,16 @@ class Fit:
 
     Parameters
     ----------
-    image, settings, noise, side, start, kernel, missing, seed
-        As `kukkiri.restoration.self_deblur.fit` takes them.
+    pixels : Tensor, (C, H, W)
+    settings, noise, side, start, kernel, missing, seed
+        As `kukkiri.restoration.self_deblur.fit` takes them, in the units of these pixels.
+    reach : float
+        The most that a pixel of the result can have; 1 unless the picture was stretched.
     """
 
     def __init__(
         self,
-        image: Image,
+        pixels: Tensor,
         settings: SelfDeblurSettings,
         *,
         noise: float,
@@ -55,17 +57,18 @@ class Fit:
         kernel: Tensor | None,
         missing: Tensor | None,
         seed: int,
+        reach: float = 1.0,
     ) -> None:
-        device = image.pixels.device
-        self.settings, self.side, self.seen = settings, side, image.pixels[None]
+        device = pixels.device
+        self.settings, self.side, self.seen, self.reach = settings, side, pixels[None], reach
         self.variance = noise**2
         self.random = torch.Generator().manual_seed(seed)
-        shape = (1, INPUTS, image.height + side - 1, image.width + side - 1)
+        shape = (1, INPUTS, pixels.shape[1] + side - 1, pixels.shape[2] + side - 1)
         self.input = torch.rand(shape, generator=self.random).to(device) * AMPLITUDE
         self.kernel_input = torch.rand(KERNEL_INPUTS, generator=self.random).to(device) * AMPLITUDE
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            self.net = SkipNet(INPUTS, image.channels, channels=settings.channels).to(device)
+            self.net = SkipNet(INPUTS, len(pixels), channels=settings.channels).to(device)
             self.kernel_net = KernelNet(side, inputs=KERNEL_INPUTS).to(device)
         if start is not None:
             # The softmax begins there; nowhere so low that it could not rise again.
@@ -79,11 +82,15 @@ class Fit:
             groups.append({"params": self.kernel_net.parameters(), "lr": settings.kernel_rate})
         self.optimizer = torch.optim.Adam(groups)
         self.precision = chosen_precision(settings.precision, device)
-        self.counts, self.windows = _weights(missing, self.seen)
+        self.missing = None if missing is None else missing.to(device)
+        if reach != 1:
+            # In a stretched picture the middle of the range is far too bright to begin at.
+            share = min(max(float(pixels.mean()) / reach, 1e-3), 1 - 1e-3)
+            nn.init.constant_(cast(Tensor, self.net.last.bias), math.log(share / (1 - share)))
         self.done, self.halvings = 0, 0
         # When SSIM takes over, and when the squared error does again.
         self.turns = (int(settings.squared * settings.steps), int(settings.cleaned * settings.steps))
-        self.block, self.best, self.waited = 0.0, float("inf"), 0
+        self.block, self.counted, self.best, self.waited = 0.0, 0, math.inf, 0
         self.picture: Tensor | None = None
         self.residual = float("nan")
 
@@ -92,11 +99,18 @@ class Fit:
         self.optimizer.zero_grad(set_to_none=True)
         picture, kernel = self._forward()
         again = psf.blur(picture, kernel, "valid")
-        squared = ((again - self.seen).square() * self.counts).sum() / (self.counts.sum() * self.seen.shape[1])
+        # What is missing is whatever the fit makes of it: it adds no error.
+        seen = self.seen if self.missing is None else self.seen.where(~self.missing, again.detach())
+        known = 1.0 if self.missing is None else float((~self.missing).float().mean())
+        squared = (again - seen).square().mean() / known
         by_square = self._by_square()
-        misfit = squared if by_square else 1 - (similarity_maps(again, self.seen)[0] * self.windows).mean()
+        misfit = squared if by_square else 1 - similarity_maps(again, seen)[0].mean()
         unit = self.variance if by_square else SIMILARITY_UNIT
         loss = misfit + unit * self._regular(picture, kernel, cleaning=self.done >= self.turns[1])
+        if not bool(torch.isfinite(loss)):
+            raise InputError(
+                expected="a fit that converges", got=f"a loss of {float(loss)}", fix="lower rate and kernel_rate"
+            )
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.done += 1
@@ -106,7 +120,8 @@ class Fit:
     def result(self) -> tuple[Tensor, Tensor]:
         """The picture (C, H, W), in register with the one given, and the kernel, its centroid in the middle."""
         kernel = self.kernel()
-        picture = self.picture if self.picture is not None else self.seen[0]
+        with torch.no_grad():
+            picture = self._forward()[0][0] if self.picture is None else self.picture
         height, width = self.seen.shape[-2:]
         # Convolved with a kernel whose mean lies at (row, column), a pixel comes out that far down and right.
         row, column = (self.side - 1 - n for n in centroid(kernel))
@@ -124,7 +139,7 @@ class Fit:
         with torch.autocast(self.input.device.type, torch.bfloat16, enabled=reduced):
             features = self.net.features(moved)
         # In eight bits of mantissa a picture would show steps.
-        return self.net.picture(features.float()), self._kernel()
+        return self.reach * self.net.picture(features.float()), self._kernel()
 
     def _kernel(self) -> Tensor:
         if self.given is not None:
@@ -141,13 +156,15 @@ class Fit:
         s, found = self.settings, picture.new_zeros(())
         if s.total_variation and cleaning:
             found = found + s.total_variation * sum(picture.diff(dim=d).abs().mean() for d in (-1, -2))
+        if self.given is not None:
+            return found
         if s.symmetry:
             found = found + s.symmetry * asymmetry(kernel)
         if s.smoothness:
             rough = sum(kernel.diff(dim=d).square().sum() for d in (-1, -2))
             found = found + s.smoothness * rough / kernel.square().sum()
         if s.size and self.size is not None:
-            found = found + s.size * (spread_of(kernel).log() - math.log(self.size)).square()
+            found = found + s.size * (sigma_of(kernel)[0].float().log() - math.log(self.size)).square()
         return found
 
     def _remember(self, picture: Tensor, squared: float) -> None:
@@ -159,14 +176,15 @@ class Fit:
     def _schedule(self, misfit: float) -> bool:
         """Halve the rates where it is time to; whether the fit has ended."""
         s = self.settings
-        if self.done in self.turns:
-            self.best, self.waited, self.block = math.inf, 0, 0.0  # another loss begins
-        self.block += misfit
         stuck = False
-        if self.done % BLOCK == 0:
+        if self.done in self.turns:
+            self.best, self.waited, self.block, self.counted = math.inf, 0, 0.0, 0  # another loss begins
+        else:
+            self.block, self.counted = self.block + misfit, self.counted + 1
+        if self.counted == BLOCK:
             improved = self.block < (1 - IMPROVED) * self.best
             self.best, self.waited = min(self.best, self.block), 0 if improved else self.waited + BLOCK
-            self.block = 0.0
+            self.block, self.counted = 0.0, 0
             stuck = self.waited >= s.patience
         due = self.halvings < len(MILESTONES) and self.done >= MILESTONES[self.halvings] * s.steps
         if stuck and self.halvings == len(MILESTONES):
@@ -178,15 +196,6 @@ class Fit:
         return False
 
 
-def spread_of(kernel: Tensor) -> Tensor:
-    """Sigma of a kernel of sum 1 about its own mean, with gradients."""
-    variance = kernel.new_zeros(())
-    for profile in (kernel.sum(0), kernel.sum(1)):
-        place = torch.arange(len(profile), dtype=kernel.dtype, device=kernel.device)
-        variance = variance + profile @ (place - profile @ place).square()
-    return (variance / 2).sqrt()
-
-
 def chosen_precision(precision: str, device: torch.device) -> str:
     """'bfloat16' or 'float32'; for 'auto' what the processor computes with."""
     if precision != "auto":
@@ -196,11 +205,3 @@ def chosen_precision(precision: str, device: torch.device) -> str:
     # Not public in torch; without it the answer is no.
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     return "bfloat16" if device.type == "cpu" and supported() else "float32"
-
-
-def _weights(missing: Tensor | None, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """How much each pixel counts in the squared error, (1, 1, H, W), and each window of SSIM, of mean 1."""
-    left_out = torch.zeros(seen.shape[-2:], dtype=torch.bool) if missing is None else missing.cpu()
-    counts = (~left_out).to(seen)
-    windows = (~dilate(left_out, RADIUS))[RADIUS:-RADIUS, RADIUS:-RADIUS].to(seen)
-    return counts[None, None], windows / windows.mean().clamp_min(1e-6)

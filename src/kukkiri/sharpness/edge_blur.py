@@ -121,7 +121,7 @@ class EdgeBlurMetric(Metric):
         raise NotImplementedError  # abstract: every subclass has its own
 
     def relative_error(self, variance: Tensor, contrast: Tensor, noise: float, fine: float, coarse: float) -> Tensor:
-        """How far s² of an edge may be off at a pair of scales, as a share of s².
+        """How far s of an edge may be off at a pair of scales, as a share of s: half the share of s².
 
         Parameters
         ----------

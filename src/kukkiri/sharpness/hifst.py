@@ -190,14 +190,15 @@ class HiFST(Metric):
     """`hifst`: median of the map of sharpness, as a share of its maximum, 0 to 1.
 
     The map D is the local entropy of T times T, where T is the strongest of the sorted, stretched coefficients. It is
-    relative to the sharpest place of the picture, as the authors' score is: the value says how much of a picture is as
-    sharp as its sharpest part, not how sharp that part is. Blur all over need not lower it, and often raises it, so
-    that it cannot compare pictures; the map compares the parts of one. NaN for a flat picture.
+    relative to the sharpest place of the picture, as the authors' score is: the value says how sharp the middling part
+    of a picture is beside its sharpest, not how sharp that one is. Blur all over need not lower it, and often raises
+    it, so that it cannot compare pictures; the map compares the parts of one. NaN for a flat picture.
 
     Parameters
     ----------
     stride : int
-        From one patch to the next, pixels. The authors take 1; time falls as its square, and the map shrinks.
+        From one patch to the next, pixels. The authors take 1; time falls as its square, the map shrinks, and the value
+        changes: 96×112 pixels of a cup of coffee have 0.185 at 1, 0.224 at 4.
     """
 
     name = "hifst"

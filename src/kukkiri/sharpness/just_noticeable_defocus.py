@@ -196,16 +196,18 @@ def load_dictionary(weights: str | Path) -> DefocusDictionary:
 class JustNoticeableDefocus(LocalMetric):
     """`just-noticeable-defocus`: sigma in pixels, 0 to 3, from the atoms that a patch needs; NaN where all is flat.
 
-    The curve is applied to the mean number of atoms over all patches of more than 3. `blur_maps` gives sigma there
-    and, spread along the picture's edges, everywhere.
-    Dictionary and curve are learned by the recipe `just-noticeable-defocus`, since the authors' constants are not
-    published.
+    The curve is applied to the mean number of atoms over all patches of more than 3. `blur_maps` gives sigma at these
+    and, spread along the picture's edges, everywhere. Dictionary and curve are learned by the recipe
+    `just-noticeable-defocus`, since the authors' constants are not published.
+
+    On 12 clean photographs that it has not seen sigma is off by 0.12 to 0.25 px in the median, from 0.5 to 2 px; with
+    noise of 4 % it is always 0, and at 0.3 times the gain 0.6 px and more too large (docs/training.md).
 
     Parameters
     ----------
     step : int
-        The value looks at every so many-th patch along rows and columns, which moves it by a few thousandths of a pixel
-        and takes a quarter of the time of half the step; the maps look at all.
+        The value looks at every so many-th patch along rows and columns: time falls as its square. From all to every
+        fourth it moves by 0.005 px in the median, more where few patches are not flat. The maps look at all.
     weights : str or Path, optional
         Key in the catalogue, or path of a file; default: our own.
     """

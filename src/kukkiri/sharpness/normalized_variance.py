@@ -1,7 +1,8 @@
 """Normalized variance: variance of the picture over its mean (Groen, Young and Ligthart 1985).
 
-The division makes up for slow changes of the illumination, where the variance grows as its mean does. It asks for no
-derivative, so noise disturbs it least of the classical measures; and it says least about fine detail.
+The division takes off one of the two powers by which the variance grows with the light: at half the light the value
+halves, so that pictures are compared at one exposure. It asks for no derivative, so noise disturbs it least of the
+classical measures; and it says least about fine detail.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, overload
 
 from kukkiri.errors import InputError
@@ -69,14 +70,15 @@ def sfr(
     ----------
     image : image-like
     roi : Box or (x, y, width, height), optional
-        The region that the edge divides, 10×10 pixels or more; better 100×100. Default: edges are found.
+        The region that the edge divides, 10×10 pixels or more; better 100×100. All its pixels count. Default: edges
+        are found.
     oecf : None | 'srgb' | path | callable
         From values to light. None: the values are linear, as those of RAW files and most scientific cameras are. A
         path: a table of digital value and luminance. A function: from arrays in [0, 1] to light.
     reference : image-like, optional
         The same edge in a sharper picture of the same framing: `Sfr.ratios` then has the one response over the other.
     mask : None | 'auto' | Boolean (H, W)
-        True where edges must not be looked for.
+        True where edges must not be looked for; not with a region.
     most : int
         How many edges to measure where they are found.
     order : int, 1 to 5, optional
@@ -91,7 +93,7 @@ def sfr(
     Raises
     ------
     InputError
-        If no edge is found in the picture, or no edge divides the region.
+        If no edge is found in the picture, or no edge divides the region; if pixels lie outside the table of an OECF.
     ShapeError
         If the region is outside of the picture or too small, or the reference is of another size.
     KukkiriError
@@ -104,22 +106,34 @@ def sfr(
     """
     from kukkiri.sharpness.slanted_edge_measuring import Measuring
 
-    if order is not None and not 1 <= order <= 5:
+    if order is not None and not (_is_whole(order) and 1 <= order <= 5):
         raise InputError(expected="an order of 1 to 5", got=str(order), fix="leave it out")
-    if most < 1:
-        raise InputError(expected="at least one edge", got=str(most), fix="leave it out")
+    if not (_is_whole(most) and most >= 1):
+        raise InputError(expected="a whole number of edges, at least 1", got=str(most), fix="leave it out")
+    if roi is not None and mask is not None:
+        raise InputError(
+            expected="a region or a mask",
+            got="both",
+            fix="leave the mask out: in a region that is named all pixels count",
+        )
     measuring = Measuring(image, oecf, reference, order)
     if roi is not None:
         return measuring.edge(_box(roi))
     return measuring.found(mask, most, on_edge)
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _box(roi: Box | tuple[int, int, int, int]) -> Box:
     from kukkiri.images.masks import Box
 
-    if isinstance(roi, Box):
-        return roi
-    numbers = [float(v) for v in roi]
+    given = (roi.left, roi.top, roi.width, roi.height) if isinstance(roi, Box) else roi
+    try:
+        numbers = [] if isinstance(given, str) else [float(v) for v in given]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
     if len(numbers) != 4 or not all(math.isfinite(v) and v == int(v) for v in numbers) or min(numbers) < 0:
         raise InputError(
             expected="a region (x, y, width, height) in whole pixels",

@@ -51,7 +51,7 @@ class EdgeCurve:
     short : bool
         The sides end before the line spread function has.
     cycles : float
-        How often the edge crosses a column of pixels.
+        How many columns of pixels the edge crosses.
     """
 
     sfr: Array
@@ -149,7 +149,7 @@ def response(region: Array, line: EdgeLine) -> tuple[EdgeCurve, EdgeLine]:
             flat=flat,
             reach=reach,
             short=flat < needed(line.width) - 0.5,
-            cycles=abs(line.slope) * line.rows,
+            cycles=line.cycles,
         ),
         line,
     )

@@ -23,12 +23,13 @@ from kukkiri.sharpness.slanted_edge_curve import (
     crossing_error,
     response,
 )
-from kukkiri.sharpness.slanted_edge_finding import BEST_ANGLES, find_edges
+from kukkiri.sharpness.slanted_edge_doubts import check_edge, is_usable, warnings_of
+from kukkiri.sharpness.slanted_edge_finding import find_edges
 from kukkiri.sharpness.slanted_edge_line import is_upright, locate
-from kukkiri.sharpness.slanted_edge_oecf import Oecf, linearise, name_of
+from kukkiri.sharpness.slanted_edge_oecf import Oecf, check_table, linearise, name_of
 from kukkiri.sharpness.slanted_edge_ratio import sfr_ratios
 from kukkiri.sharpness.slanted_edge_result import Channel, Sfr, SfrCurve
-from kukkiri.sharpness.slanted_edge_spread import EdgeLine
+from kukkiri.sharpness.slanted_edge_spread import EdgeLine, gathered
 
 Array = NDArray[np.float64]
 # Recommendation ITU-R BT.709, for light; BT.601 for values that may not be linear.
@@ -36,11 +37,8 @@ BT709 = (0.2126, 0.7152, 0.0722)
 CHANNELS: tuple[Channel, ...] = ("red", "green", "blue")
 # Channels that nowhere differ by more are those of a grey picture.
 GREY = 1.5 / 255
-# What is warned of: share of clipped pixels, rows, response above 1, and what unevenness adds to the variance of the
-# line spread function (half of it is what MTF50 loses).
-CLIPPED, SHORT, OVERSHOOT, UNEVEN = 0.005, 50, 0.03, 0.04
-# An edge that was found and turns out to be more uneven, more peaked (its sides are no sides) or less sure is left out.
-MOST_UNEVEN, MOST_PEAKED, LEAST_SURE = 0.2, 2.5, 0.25
+# What is warned of: share of pixels that are clipped, or that a table of an OECF does not reach; response above 1.
+CLIPPED, OVERSHOOT = 0.005, 0.03
 
 
 class Measuring:
@@ -56,10 +54,10 @@ class Measuring:
     """
 
     def __init__(self, image: ImageLike, oecf: Oecf, reference: ImageLike | None, order: int | None) -> None:
-        self.image, self.oecf, self.order = as_image(image), oecf, order
+        self.image, self.oecf, self.order = _detached(image), oecf, order
         # What is wrong with it must be said once, and not taken for an edge that cannot be measured.
         linearise(np.zeros((1, 1, 1)), oecf, self.image.bit_depth)
-        self.reference = None if reference is None else as_image(reference)
+        self.reference = None if reference is None else _detached(reference)
         size = (self.image.width, self.image.height)
         if self.reference is not None and (self.reference.width, self.reference.height) != size:
             raise ShapeError(
@@ -69,12 +67,13 @@ class Measuring:
             )
 
     def edge(self, box: Box, upright: bool | None = None) -> Sfr:
-        """The edge that divides a region."""
+        """The edge that divides a region; if nobody knows which way it lies, it must be clear that it is one."""
         box.checked_inside(self.image.height, self.image.width)
-        found = _measured(self.image, box, self.oecf, self.order, upright)
+        named = upright is None
+        found = _measured(self.image, box, self.oecf, self.order, upright, named)
         if self.reference is None:
             return found
-        same = _measured(self.reference, box, self.oecf, self.order, found.orientation == "vertical")
+        same = _measured(self.reference, box, self.oecf, self.order, found.orientation == "vertical", named)
         return replace(found, ratios=sfr_ratios(found, same))
 
     def found(self, mask: Any, most: int, on_edge: Callable[[int, int], None] | None) -> tuple[Sfr, ...]:
@@ -92,10 +91,13 @@ class Measuring:
             except InputError as error:
                 trouble = error
             else:
-                if _is_usable(edge):
+                if is_usable(edge):
                     edges.append(replace(edge, upper_bound=edge.upper_bound or place.narrow))
             if on_edge is not None:
                 on_edge(number + 1, len(places))
+        if not edges and places:
+            pixels = self.image.pixels[:, *places[0].box.slices].double().numpy()
+            check_table(pixels, self.oecf, self.image.bit_depth)
         if not edges and trouble is not None and self.reference is not None:
             raise trouble
         if not edges:
@@ -107,11 +109,18 @@ class Measuring:
         return tuple(edges)
 
 
-def _is_usable(edge: Sfr) -> bool:
-    luma = edge.luma
-    lost = edge.unevenness * luma.mtf50
-    # MTF50 of a Gaussian is 0.187 over its deviation.
-    return lost**2 < MOST_UNEVEN * 0.1874**2 and luma.peak < MOST_PEAKED and luma.mtf50_error < LEAST_SURE * luma.mtf50
+def _detached(source: ImageLike) -> Image:
+    """The picture, free of gradients and on the processor."""
+    image = as_image(source)
+    return replace(image, pixels=image.pixels.detach().cpu())
+
+
+def _step(grey: Array, curve: EdgeCurve, line: EdgeLine) -> float:
+    """Difference of the sides in the values as they are: light may be in any unit."""
+    values, where = gathered(grey, line, curve.reach)
+    sides = (values[(sign * where >= curve.flat) & np.isfinite(values)] for sign in (-1, 1))
+    left, right = (float(side.mean()) if side.size else math.nan for side in sides)
+    return abs(right - left)
 
 
 def _weighted(pixels: NDArray[Any], weights: tuple[float, float, float]) -> Array:
@@ -122,8 +131,9 @@ def _weighted(pixels: NDArray[Any], weights: tuple[float, float, float]) -> Arra
     return np.asarray(red + green + blue)
 
 
-def _measured(image: Image, box: Box, oecf: Oecf, order: int | None, upright: bool | None) -> Sfr:
+def _measured(image: Image, box: Box, oecf: Oecf, order: int | None, upright: bool | None, named: bool) -> Sfr:
     raw = image.pixels[:, *box.slices].double().numpy()
+    outside = check_table(raw, oecf, image.bit_depth)
     light = np.asarray(linearise(raw, oecf, image.bit_depth), np.float64)
     coloured = len(raw) == 3 and float(np.ptp(raw, axis=0).max()) > GREY
     luma = _weighted(light, BT601 if oecf is None else BT709)
@@ -135,9 +145,13 @@ def _measured(image: Image, box: Box, oecf: Oecf, order: int | None, upright: bo
     if not upright:
         planes = [(name, values.T, digital.transpose(0, 2, 1)) for name, values, digital in planes]
     curve, line = response(planes[-1][1], locate(planes[-1][1], order))
+    if named:
+        check_edge(curve, line, order)
     found = [_channel("luma", curve, line, line, planes[-1][2])]
     uneven = line.unevenness(curve.noise)
-    warnings = _warnings(curve, line, uneven)
+    warnings = warnings_of(curve, line, uneven, _step(_weighted(planes[-1][2], BT601), curve, line))
+    if outside > CLIPPED:
+        warnings += (f"beyond the OECF: {outside:.1%} of the pixels lie outside its table, their light is not known",)
     for name, values, digital in reversed(planes[:-1]):
         try:
             its, own = response(values, locate(values, order))
@@ -169,6 +183,8 @@ def _channel(name: Channel, curve: EdgeCurve, line: EdgeLine, luma: EdgeLine, di
     for key, level in (("mtf50", 0.5), ("mtf10", 0.1)):
         at, error = crossing(curve.sfr, level), crossing_error(curve.replicates, level)
         at = at if math.isfinite(at) else math.nan
+        # Rows that all see the edge at like places within a pixel agree on what may be aliased.
+        error = error if curve.cycles >= 1 else math.inf
         half = quantile * error
         interval = (max(0.0, at - half), at + half) if math.isfinite(at) else (math.nan, math.nan)
         values |= {key: at, f"{key}_error": error, f"{key}_interval": interval}
@@ -222,25 +238,3 @@ def _points(line: EdgeLine, box: Box, upright: bool) -> tuple[tuple[float, float
     points = zip(line.at(rows).tolist(), rows.tolist())
     ordered = ((across, down) if upright else (down, across) for across, down in points)
     return tuple((x + box.left, y + box.top) for x, y in ordered)
-
-
-def _warnings(curve: EdgeCurve, line: EdgeLine, uneven: float) -> tuple[str, ...]:
-    found = []
-    angle = abs(math.degrees(math.atan(line.slope)))
-    lo, hi = BEST_ANGLES
-    if not lo - 0.05 <= angle <= hi + 0.05:
-        found.append(f"angle {angle:.1f}°: ISO 12233 asks for {lo:g}° to {hi:g}°")
-    if curve.cycles < 1:
-        found.append("the edge does not cross one whole column of pixels: the SFR may be aliased")
-    if line.rows < SHORT:
-        found.append(f"short edge: {line.rows} rows; 100 and more give a steady value")
-    if curve.short:
-        found.append(
-            f"narrow sides: flat for {curve.flat:.1f} px from the edge; the SFR reads too high and is an upper bound"
-        )
-    if line.order > 1:
-        found.append(f"not straight: bent by {line.bend:.2f} px, followed as a polynomial of order {line.order}")
-    if uneven**2 > UNEVEN * line.width**2:
-        lost = 50 * (uneven / line.width) ** 2
-        found.append(f"uneven: rows stray by {uneven:.2f} px, which lowers MTF50 by about {lost:.0f} %")
-    return tuple(found)

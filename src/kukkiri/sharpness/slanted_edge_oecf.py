@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from kukkiri.errors import InputError, ReadError, one_line
 
 Array = NDArray[np.float64]
+# The share of a region's pixels that a table need not reach.
+MOST_OUTSIDE = 0.1
 # From values in [0, 1] to light, or a name, or the path of a table.
 Oecf: TypeAlias = Callable[[Array], Any] | str | Path | None
 
@@ -47,7 +49,7 @@ def linearise(values: Array, oecf: Oecf, bit_depth: int) -> Array:
         return np.where(values <= 0.04045, values / 12.92, ((np.maximum(values, 0) + 0.055) / 1.055) ** 2.4)
     if isinstance(oecf, (str, Path)):
         digital, light = read_oecf(oecf)
-        full = 1.0 if bit_depth > 16 else 2.0**bit_depth - 1
+        full = _full(bit_depth)
         if digital[-1] > full * 1.0001:
             raise InputError(
                 expected=f"digital values up to {full:g}, as in the picture",
@@ -69,6 +71,48 @@ def linearise(values: Array, oecf: Oecf, bit_depth: int) -> Array:
     return found
 
 
+def check_table(values: Array, oecf: Oecf, bit_depth: int) -> float:
+    """Refuse a table that is not that of a region's pixels.
+
+    Parameters
+    ----------
+    values : ndarray, (C, H, W), in [0, 1]
+    oecf, bit_depth
+        As `linearise` takes them.
+
+    Returns
+    -------
+    float
+        The share of pixels below the table's first digital value or above its last, in any channel; 0 if it is no
+        table.
+
+    Raises
+    ------
+    InputError
+        If that is more than a tenth.
+    ReadError
+        If the table cannot be read.
+    """
+    if not isinstance(oecf, (str, Path)) or str(oecf).lower() == "srgb":
+        return 0.0
+    digital, _ = read_oecf(oecf)
+    found = values * _full(bit_depth)
+    slack = 0.5 if bit_depth <= 16 else 1e-4
+    outside = float(((found < digital[0] - slack) | (found > digital[-1] + slack)).any(0).mean())
+    if outside > MOST_OUTSIDE:
+        raise InputError(
+            expected=f"pixels from {digital[0]:g} to {digital[-1]:g}, as in {one_line(oecf, 80)}",
+            got=f"{outside:.0%} of them outside, values from {found.min():g} to {found.max():g}",
+            fix="give the table of this camera's files, in their own digital values, and reaching over all of them",
+        )
+    return outside
+
+
+def _full(bit_depth: int) -> float:
+    """The digital value of white; a picture of floating point has its own from 0 to 1."""
+    return 1.0 if bit_depth > 16 else 2.0**bit_depth - 1
+
+
 def name_of(oecf: Oecf) -> str:
     """For people and rows: '' for none."""
     if oecf is None:
@@ -81,6 +125,7 @@ def read_oecf(path: str | Path) -> tuple[Array, Array]:
 
     Columns are parted by comma, semicolon, tab or blank; a line that does not begin with a number, such as a heading or
     a remark, is passed over. Between the lines light is interpolated linearly; beyond the first and the last it stays.
+    Light may fall with the digital value, as that of a scanned negative does.
 
     Returns
     -------
@@ -90,7 +135,7 @@ def read_oecf(path: str | Path) -> tuple[Array, Array]:
     Raises
     ------
     ReadError
-        If it cannot be read, or light does not rise (or fall) with every digital value.
+        If it cannot be read, or light does not rise, or else fall, with every digital value.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -114,7 +159,7 @@ def read_oecf(path: str | Path) -> tuple[Array, Array]:
         if np.isfinite(table).all() and (np.diff(digital) > 0).all() and ((steps > 0).all() or (steps < 0).all()):
             return digital, light
     raise ReadError(
-        expected="two columns, digital value and luminance, both rising, in two lines or more",
+        expected="two lines or more of digital value and luminance, which always rises or always falls with it",
         got=f"{len(table)} such lines in {one_line(path)}",
         fix="write lines such as '128,0.2140'; each digital value once",
     )

@@ -34,7 +34,7 @@ class SfrCurve:
     mtf50_error, mtf10_error : float
         Standard errors: what noise and texture let them vary by, from 400 wild-bootstrap replicates of the residuals,
         blocks of 4 rows. They know nothing of a wrong OECF or of an edge that is blurred itself. Infinite where one
-        replicate in ten never falls so low.
+        replicate in ten never falls so low, and where the edge does not cross one whole column of pixels.
     mtf50_interval, mtf10_interval : (float, float)
         90 %, from the errors.
     nyquist : float

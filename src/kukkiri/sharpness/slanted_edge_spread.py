@@ -76,6 +76,18 @@ class EdgeLine:
         straight = np.polyval(np.polyfit(rows, self.at(rows), 1), rows)
         return float(np.abs(self.at(rows) - straight).max()) * self.cosine
 
+    @property
+    def turning(self) -> float:
+        """By what share distances along the mean normal are off, in the mean over the rows; 0 if it is straight."""
+        rows = np.arange(self.first, self.last, dtype=float)
+        slopes = np.polyval(np.polyder(self.coefficients), rows - self.middle)
+        return float(np.abs(1 / np.hypot(1.0, slopes) / self.cosine - 1).mean()) if self.order > 1 else 0.0
+
+    @property
+    def cycles(self) -> float:
+        """How many columns of pixels it crosses."""
+        return float(np.ptp(self.at(np.arange(self.first, self.last, dtype=float)))) * self.rows / max(1, self.rows - 1)
+
     def at(self, rows: Array) -> Array:
         """Columns at which the edge crosses some rows."""
         return np.asarray(np.polyval(self.coefficients, rows - self.middle))

@@ -208,7 +208,7 @@ ZHUO_SIM = MetricSpec(
 
 LOG_EDGE_WIDTH = MetricSpec(
     name="log-edge-width",
-    title="Edge width from the Laplacian of Gaussian at two scales",
+    title="Blur at edges from Laplacian extrema at two scales",
     answers="sharpness",
     implementation="kukkiri.sharpness.log_edge_width:LogEdgeWidth",
     higher_is_better=False,
@@ -218,7 +218,7 @@ LOG_EDGE_WIDTH = MetricSpec(
     differentiable=False,
     continuous=False,
     evidence="reconstruction",
-    paper="After Elder, Zucker, IEEE TPAMI 20(7), 1998, doi:10.1109/34.689301",
+    paper="Kukkiri; after Elder, Zucker, IEEE TPAMI 20(7), 1998, doi:10.1109/34.689301",
 )
 
 # The constants of the authors' curve are not published. Dictionary and curve are learned by our own recipe.

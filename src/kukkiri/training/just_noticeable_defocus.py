@@ -7,8 +7,10 @@ Model: 128 atoms of norm 1, and the four numbers of a logistic.
 Loss: squared error of the patches from their codes, orthogonal matching pursuit with at most 16 atoms that ends at the
 published error; codes fixed, atoms moved (online dictionary learning: Mairal, Bach, Ponce, Sapiro, ICML 2009; here by
 Adam in place of their surrogate).
-Run: `kukkiri train just-noticeable-defocus --data FOLDER --steps 2000 --precision no --out RUN`, seed 0. A picture of
-atoms and fit: `python -m kukkiri.training.just_noticeable_defocus RUN/best.safetensors FIGURE.png --data FOLDER`.
+Run: `kukkiri train just-noticeable-defocus --data FOLDER --steps 2000 --precision no --out RUN`, seed 0, on BSDS500's
+train and test sets, in 2.5 minutes on one core. A figure of atoms and fit:
+`python -m kukkiri.training.just_noticeable_defocus RUN/best.safetensors FIGURE.png --data FOLDER`.
+Reached on the 40 held out: median error 0.18, 0.08, 0.08, 0.11, 0.20 px at sigma 0.5, 0.75, 1, 1.5, 2 px.
 """
 
 from __future__ import annotations
@@ -226,8 +228,8 @@ def mean_atoms(model: DefocusDictionary, file: Path, sigma: float) -> float:
 def fitted_curve(sigmas: NDArray[np.float64], counts: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """The logistic a / (1 + exp(b·(sigma − c))) + d through mean numbers of atoms, by least squares.
 
-    What is squared is a misfit over the slope of the numbers: about the error of sigma, in pixels. Atoms themselves
-    would fit the first half pixel, where they are many, and read 3 px from 2.
+    Squared is the misfit over the slope of the numbers, about the error of sigma. Misfits in atoms would be small only
+    where there are many of them, under half a pixel.
 
     Parameters
     ----------

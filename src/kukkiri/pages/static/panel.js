@@ -39,7 +39,7 @@ function list(entries) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-// model: {get(row, key), blur(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
+// model: {get(row, key), blur(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), direction(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
 export function picturePanel({ model, say, format, thumbnails, mapOver }) {
   const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   document.body.append(dialog);
@@ -53,7 +53,9 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
     const value = model.get(row, column.key);
     const blur = column.key === "sigma" ? model.blur(row) : null;
     const better = model.better(row, column);
-    const direction = column.answers && say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`);
+    const direction = model.direction(column);
+    const standing = better === null ? null : say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) });
+    const note = standing && direction ? say("panel.standing", { better: standing, direction }) : standing ?? direction;
     const interval = column.key === "sigma" && typeof model.get(row, "sigma_lo") === "number" && typeof model.get(row, "sigma_hi") === "number"
       ? say("panel.interval", { low: format.number(model.get(row, "sigma_lo")), high: format.number(model.get(row, "sigma_hi")) })
       : null;
@@ -69,7 +71,7 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
         ...blurNotes(blur, say),
         interval && element("span", { class: "note" }, interval),
         meter,
-        element("span", { class: "note" }, better === null ? direction : say("panel.standing", { better: say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) }), direction })),
+        note ? element("span", { class: "note" }, note) : null,
         better !== null && model.equal(row, column) > 0 ? element("span", { class: "note" }, say("panel.equal", { count: format.count(model.equal(row, column)) })) : null,
         value !== null && blur ? list(blurProperties(blur, say, format)) : null));
   }

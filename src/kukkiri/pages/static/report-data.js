@@ -35,7 +35,10 @@ const titleHere = (column) => config.texts[`metric_title.${metricOf(column)}`];
 export const titleOf = (column) => titleHere(column) ?? (column.title && column.title.toLowerCase() !== column.key.toLowerCase() ? column.title : null);
 export const subtitle = (column, tag) => titleOf(column) && element(tag, { class: "subtitle", lang: titleHere(column) ? null : "en" }, titleOf(column));
 // They grow with contrast and noise, too: their highest value need not be the sharpest picture.
-export const relative = (column) => ["laplacian-variance", "modified-laplacian", "tenengrad", "brenner", "normalized-variance"].includes(column.key);
+const SCENE = ["laplacian-variance", "modified-laplacian", "tenengrad", "brenner", "normalized-variance"];
+// Why the order of pictures by a metric is not that of their sharpness: a key of the texts, or null.
+export const cautionOf = (column) => metricOf(column) === "hifst" ? "extremes.caution_own" : SCENE.includes(metricOf(column)) ? "extremes.caution" : null;
+export const relative = (column) => cautionOf(column) !== null;
 export const help = (column) => [`column.${column.key}.help`, `metric.${metricOf(column)}`].map((key) => config.texts[key]).filter(Boolean).join(" ");
 // A value as a person reads it: "< 0.35" where that is all that can be told.
 export function valueText(row, column, unit = false) {
@@ -43,7 +46,8 @@ export function valueText(row, column, unit = false) {
   if (!blur?.bound) return formatValue(format, column, get(row, column.key), unit);
   return bounded(`${format.short(get(row, column.key))}${unit ? " px" : ""}`, blur, say);
 }
-export const direction = (column) => column.answers ? say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`) : "";
+// "higher is sharper"; nothing where the values do not compare pictures.
+export const direction = (column) => column.answers && cautionOf(column) !== "extremes.caution_own" ? say(`direction.${column.answers}_${column.higher_is_better ? "higher" : "lower"}`) : "";
 // The path below the common folder, in its folder and its name.
 export function nameParts(row) {
   const below = paths[row].slice(folder.length);
@@ -63,6 +67,7 @@ export const model = {
   name: nameOf,
   page: pageOf,
   relative,
+  direction,
   gateFailed,
   better: (row, column) => shareWorse(sorted.get(column.key), get(row, column.key), column.higher_is_better),
   // Among the different values: the best of them is 1 and the worst 0, however many pictures share it.

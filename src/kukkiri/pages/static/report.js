@@ -6,7 +6,7 @@ import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
 import { menus } from "./menu.js";
 import { errorList, maskedKinds, maskedText, picturePanel } from "./panel.js";
-import { all, blurOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
+import { all, blurOf, cautionOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
 import { dataTable } from "./table.js";
 import { themeSwitch } from "./theme.js";
 import { thumbnailStore } from "./thumbnails.js";
@@ -204,7 +204,9 @@ function drawExtremes() {
           element("span", { class: "value" }, valueText(row, column)),
           get(row, "error") ? element("span", { class: "chip fail" }, say("table.failed")) : null,
           element("bdi", { class: "tile-name" }, nameOf(row)))))));
-    byId("extremes-note").hidden = !relative(column);
+    const caution = cautionOf(column);
+    byId("extremes-note").hidden = caution === null;
+    byId("extremes-note").textContent = caution === null ? "" : say(caution);
     byId("strips").replaceChildren(strip("best", ranked.slice(0, many)), strip("worst", ranked.slice(-many).reverse()));
   }
   select.addEventListener("change", draw);
