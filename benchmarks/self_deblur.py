@@ -8,7 +8,7 @@
 PSNR and SSIM of the blurred and of the restored picture, each after the field's alignment (up to 5 px, border of 15).
 With --open the kernel's size is not told.
 `disc`: photographs reduced by 2, blurred by a disc and given noise: error of the kernel's radius (twice its sigma)
-against that of the kernel applied, with what `kk.blur` alone says; PSNR likewise. `defocused`: real pictures without a
+against that of the kernel applied, with what was measured before; PSNR likewise. `defocused`: real pictures without a
 truth: the radius found. With --out, the pictures before and after, and a line of JSON each (results.jsonl).
 """
 

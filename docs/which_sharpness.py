@@ -22,6 +22,8 @@ PAGE, FIGURE, TEMPLATE = (HERE / f"which-sharpness{suffix}" for suffix in (".md"
 RESULTS = {name: HERE / "robustness" / f"{name}.json" for name in ("photographs", "textures")}
 OURS = "kukkiri-blur"
 NONE = "–"
+# With fewer pictures an interval over pictures drawn anew says nothing.
+FEWEST = 10
 # Links and code are not broken between lines.
 WHOLE = re.compile(r"\[[^\]]*\]\([^)]*\)|`[^`]*`")
 
@@ -37,15 +39,18 @@ class Words(NamedTuple):
 _SCENE = "grows with contrast and noise: one scene, one light, one gain"
 WORDS = {
     OURS: Words(
-        "any picture on any day: operators, gates, comparing instruments",
-        "trained, no formula; strong motion and long tails come out too small",
+        "other scenes, other days: operators, gates, comparing instruments",
+        "trained, no formula; a soft object counts as blur; strong motion and long tails come out too small; not for "
+        "what was sharpened or heavily denoised",
         "8 px, with evidence",
     ),
     "laplacian-variance": Words("the sharpest frame of one scene, fast", _SCENE),
     "modified-laplacian": Words("the sharpest frame of one scene; depth from focus", _SCENE),
     "tenengrad": Words("autofocus in one scene", _SCENE),
     "brenner": Words("autofocus of a microscope, as in its literature", _SCENE),
-    "normalized-variance": Words("autofocus under a drifting lamp", "contrast of the scene more than sharpness"),
+    "normalized-variance": Words(
+        "autofocus with little detail", "contrast of the scene more than sharpness; halves when the light halves"
+    ),
     "spectral-slope": Words("the statistics of a texture", "noise flattens the spectrum as detail does"),
     "blur-effect": Words("a quick score that no gain changes", "noise reads as sharpness"),
     "cpbd": Words("what people notice in photographs", "piles up at 0 and 1; noise and darkness can raise it", "64 px"),
@@ -53,7 +58,7 @@ WORDS = {
         "comparing with the work that CPBD came from", "grows with the size of the picture; noise raises it", "64 px"
     ),
     "lpc-si": Words(
-        "a score from 0 to 1 that sees phases rather than contrast", "noise has no phases that agree", "1 px"
+        "a score from 0 to 1 that sees phases rather than contrast", "noise lowers it", "1 px"
     ),
     "s3": Words("perceived sharpness of photographs", "takes blocks of low contrast for blurred", "8 px"),
     "hifst": Words(
@@ -62,14 +67,21 @@ WORDS = {
         "1 px, relative",
     ),
     "spectral-sigma": Words(
-        "texture all over: ground, tissue, materials",
-        "takes what is not f⁻² for blur: lattices, text, strong JPEG",
+        "sigma with interval and map by a formula, where the spectrum is a power law",
+        "takes what is not f⁻² for blur or its absence: lattices, bricks, text, strong JPEG",
         "32 px, with evidence",
     ),
-    "zhuo-sim": Words("clear edges; comparing with the literature", "soft and crowded edges", "1 px, from edges"),
-    "log-edge-width": Words("clear edges, in noise too", "soft and crowded edges; slow", "1 px, from edges"),
+    "zhuo-sim": Words(
+        "clear edges; comparing with the literature",
+        "soft and crowded edges; on texture far too small; for the paper's single re-blur pass `sigma0=1`; the map is "
+        "spread otherwise",
+        "1 px, from edges",
+    ),
+    "log-edge-width": Words(
+        "clear edges, in noise too", "soft and crowded edges; on texture far too small; slow", "1 px, from edges"
+    ),
     "prior-evidence": Words(
-        "texture and edges; research on priors", "round blurs only; a soft object counts as blur; slow", "16 px"
+        "research on priors: the evidence of every size", "fails where `spectral-sigma` does; round blurs only; a soft object counts as blur; slow", "16 px"
     ),
     "just-noticeable-defocus": Words(
         "slight defocus, to 3 px, in clean photographs", "noise counts as detail, low contrast as none", "1 px"
@@ -110,6 +122,9 @@ class Result:
         self.measured = [m for m in row["metrics"] if m["skipped"] is None]
         self.by_name = {m["name"]: m for m in self.measured}
         self.names = list(self.by_name)
+        # Only those that saw the same pictures, whole, are compared with each other: all but the slow ones.
+        seen = {name: (m["pictures"], math.prod(m["size"])) for name, m in self.by_name.items()}
+        self.alike = [name for name in self.names if seen[name] == max(seen.values())]
         self.days: list[str] = self.protocol["days"]
         self.psfs: list[str] = self.protocol["psfs"]
         self.ranges = list(self.measured[0]["by_sigma"])
@@ -126,8 +141,8 @@ class Result:
         return found
 
     def rank(self, name: str) -> int:
-        """Its place by Spearman over everything, 1 for the best."""
-        return self.names.index(name) + 1
+        """Its place by Spearman over everything among those that saw the same pictures, 1 for the best."""
+        return self.alike.index(name) + 1
 
     def ranked(self, names: Iterable[str]) -> list[str]:
         """Those of some metrics that were measured, best first."""
@@ -135,12 +150,16 @@ class Result:
         return [name for name in self.names if name in wanted]
 
     def by_error(self) -> list[str]:
-        """Metrics that give a size, by their median error."""
-        return sorted(self.sizes, key=lambda name: float(self.mixed(name)["median_error"]))
+        """Metrics that give a size, of those that saw the same pictures, by their median error."""
+        return sorted((n for n in self.sizes if n in self.alike), key=lambda name: float(self.mixed(name)["median_error"]))
 
     def best(self, group: str, key: str, figure: str = "spearman") -> list[str]:
-        """Metrics by a figure of one group ('by_day', 'by_psf', 'by_sigma'), best first; those without one left out."""
-        known = {n: m[group][key][figure] for n, m in self.by_name.items() if m[group][key][figure] is not None}
+        """Metrics by a figure of one group ('by_day', 'by_psf', 'by_sigma'), best first.
+
+        Those without one are left out, and those that saw other pictures.
+        """
+        found = {n: self.by_name[n][group][key][figure] for n in self.alike}
+        known = {n: value for n, value in found.items() if value is not None}
         return sorted(known, key=lambda n: known[n] if figure.endswith("error") else -known[n])
 
     def ahead(self, name: str, group: str, key: str) -> list[str]:
@@ -155,18 +174,31 @@ class Result:
         return f"{float(f'{ratio:.1g}'):g}"
 
     def interval(self, name: str) -> str:
-        """The 90 % interval of its Spearman."""
-        low, high = self.by_name[name]["spearman_interval"]
-        return NONE if low is None else f"{plain(low)} … {plain(high)}"
+        """The 90 % interval of its Spearman; a dash with fewer than `FEWEST` pictures."""
+        ends = self._ends(name)
+        return NONE if ends is None else f"{plain(ends[0])} … {plain(ends[1])}"
 
-    def told_apart(self, a: str, b: str) -> bool:
-        """Whether the 90 % intervals of two Spearmans do not meet."""
-        (low_a, high_a), (low_b, high_b) = (self.by_name[n]["spearman_interval"] for n in (a, b))
-        return None not in (low_a, low_b) and (low_a > high_b or low_b > high_a)
+    def meeting(self, a: str, b: str) -> str:
+        """What the 90 % intervals of two Spearmans say of their order, in words; '' where there are none.
+
+        Both saw the same pictures, so that their Spearmans rise and fall together. Intervals that do not meet are then
+        more than enough to tell them apart; intervals that meet decide nothing.
+        """
+        ends = [self._ends(name) for name in (a, b)]
+        if ends[0] is None or ends[1] is None:
+            return ""
+        (low_a, high_a), (low_b, high_b) = ends[0], ends[1]
+        if low_a > high_b or low_b > high_a:
+            return "their intervals do not meet"
+        return "their intervals meet, which over the same pictures decides nothing"
+
+    def _ends(self, name: str) -> tuple[float, float] | None:
+        low, high = self.by_name[name]["spearman_interval"]
+        return None if low is None or self.by_name[name]["pictures"] < FEWEST else (float(low), float(high))
 
     def starred(self, name: str) -> str:
-        """Its name as code, with a star if it saw fewer pictures."""
-        return f"`{name}`" + (" \\*" if self.by_name[name]["slow"] else "")
+        """Its name as code, with a star if it saw fewer pictures, or parts of them."""
+        return f"`{name}`" + ("" if name in self.alike else " \\*")
 
     def minutes(self) -> int:
         """Time of one core that all of it took, rounded up."""
@@ -207,6 +239,7 @@ def page() -> str:
         specs=specs,
         words=WORDS,
         ours=OURS,
+        fewest=FEWEST,
         own=[s.name for s in specs if s.paper.startswith("Kukkiri")],
         untrained=[name for name in sizes if not next(s for s in specs if s.name == name).weights],
         unmeasured=[s.name for s in specs if any(s.name not in r.by_name for r in found.values())],
@@ -260,7 +293,7 @@ def draw() -> None:
         share = min(0.9, 1.5 * len(sizes) / len(result.names))
         grid = figure.add_gridspec(2, 2, width_ratios=(2.6, 1), height_ratios=(share, 1 - share))
         left, right = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
-        names = [name + (" *" if result.of(name)["slow"] else "") for name in result.names]
+        names = [name + ("" if name in result.alike else " *") for name in result.names]
         values = [
             [_number(result.of(n)["by_day"][d]["spearman"]) for d in result.days]
             + [_number(result.mixed(n)["spearman"])]

@@ -97,6 +97,13 @@ def test_what_channels_share_is_said_once_and_an_unknown_mtf50_is_named() -> Non
     assert said == ["short edge", "red, green: clipped: 14.1% of it", "green: overshoot: 1.2"]
     assert not any("not known" in text for text in _remarks((edge,)))
     unknown = replace(edge.luma, mtf50_interval=(0.0, math.inf))
+    for other in [
+        {"mtf50_interval": (0.0, 0.41)},
+        {"mtf50_interval": (0.0, math.inf)},
+        {"mtf50": math.nan, "mtf50_interval": (math.nan, math.nan)},
+    ]:
+        lost: Any = replace(edge.luma, **other)
+        assert _remarks((replace(edge, curves=(lost,)),))[0].startswith("1: MTF50 is not known: ")
     texts_of_unknown = _remarks((replace(edge, curves=(*edge.curves[:-1], unknown), upper_bound=True),))
     assert "1: MTF50 is not known" in texts_of_unknown[1] and texts_of_unknown[0].startswith("<: an upper bound")
 
@@ -111,6 +118,8 @@ def test_what_channels_share_is_said_once_and_an_unknown_mtf50_is_named() -> Non
         (["--sfr", "--series"], "--sfr without --series"),
         (["--sfr", "--field", "3x3"], "--sfr without --field"),
         (["--sfr", "--map", "m.png"], "--sfr without --map"),
+        (["--sfr", "--roi", "10,10,80,100", "--mask", "sharp.png"], "--roi without --mask"),
+        (["--sfr", "--roi", "10,10,80,100", "--edges", "3"], "--roi without --edges"),
         (["--sfr", "--figure", "f.jpg"], "suffixes"),
         (["--sfr", "--out", "t.txt"], "suffixes"),
     ],
@@ -121,7 +130,9 @@ def test_wrong_use(folder: Path, arguments: list[str], message: str) -> None:
 
 
 def test_table_that_is_not_there(folder: Path) -> None:
-    _, said = run(folder / "sharp.png", "--sfr", "--oecf", folder / "none.csv", code=1)
-    assert "expected a table of digital values" in said
+    """Wrong use, as a wrong reference is: nothing is measured, and the exit code is 2."""
+    with pytest.raises(ReadError, match="a table of digital values"):
+        run(folder / "sharp.png", folder / "dull.png", "--sfr", "--oecf", folder / "none.csv")
+    assert run(folder / "sharp.png", "--sfr", "--oecf", "SRGB")[0]
     with pytest.raises(ReadError):
         run(folder / "sharp.png", "--sfr", "--reference", folder / "bad.png")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kukkiri.optics.days import DAYS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,6 +48,11 @@ def test_the_results_say_how_they_were_made(docs: ModuleType) -> None:
         row = json.loads(path.read_text(encoding="utf-8"))
         assert row["kind"] == "robustness" and {"seed", "reduce", "sigma", "psfs", "days"} <= set(row["protocol"])
         assert all(len(picture["sha256"]) == 64 and not picture["error"] for picture in row["pictures"])
+        # The page speaks of all days and all metrics, and of a hundred photographs.
+        assert tuple(row["protocol"]["days"]) == DAYS and len(DAYS) == 10
+        assert {m["name"] for m in row["metrics"] if m["skipped"] is None} == {s.name for s in docs.sharpness_specs()}
+    photographs = json.loads(docs.RESULTS["photographs"].read_text(encoding="utf-8"))
+    assert len(photographs["pictures"]) == 100
 
 
 def test_links_lead_somewhere(text: str) -> None:
@@ -76,7 +83,7 @@ def one(name: str, spearman: float, interval: tuple[float | None, float | None],
     figures = {"spearman": spearman, "median_error": error, "trials": 50}
     group = {"x": figures}
     return {
-        "name": name, "skipped": None, "slow": name == "s", "size": [100, 50], "mixed": figures, "by_sigma": group,
+        "name": name, "skipped": None, "slow": name == "s", "pictures": 5 if name == "s" else 12, "size": [100, 50], "mixed": figures, "by_sigma": group,
         "by_day": group, "by_psf": group, "spearman_interval": interval, "seconds_per_megapixel": 0.12 * len(name),
     }  # fmt: skip
 
@@ -85,16 +92,21 @@ def test_what_is_said_of_order_and_error(docs: ModuleType) -> None:
     found = result(
         docs,
         one("aa", 0.98, (0.97, 0.99), 0.3),
-        one("b", 0.9, (0.85, 0.96), None),
-        one("s", 0.89994, (None, None), 0.1),
+        one("s", 0.95, (0.9, 0.97), 0.1),
+        one("b", 0.9, (0.85, 0.96), 0.2),
+        one("c", 0.89996, (None, None), None),
     )
+    # The slow one saw fewer pictures: it has its line and its star, but no place among the others, and no interval.
+    assert found.names == ["aa", "s", "b", "c"] and found.alike == ["aa", "b", "c"]
     assert found.rank("b") == 2 and found.ranked(["s", "aa", "nobody"]) == ["aa", "s"]
-    assert found.sizes == ["aa", "s"] and found.by_error() == ["s", "aa"]
-    assert found.best("by_day", "x") == ["aa", "b", "s"] and found.best("by_day", "x", "median_error") == ["s", "aa"]
+    assert found.sizes == ["aa", "s", "b"] and found.by_error() == ["b", "aa"]
+    assert found.best("by_day", "x") == ["aa", "b", "c"] and found.best("by_day", "x", "median_error") == ["b", "aa"]
     # What is printed alike is not ahead.
-    assert found.ahead("s", "by_day", "x") == ["aa"] and found.ahead("aa", "by_day", "x") == []
-    assert found.told_apart("aa", "b") and not found.told_apart("aa", "aa") and not found.told_apart("aa", "s")
-    assert found.interval("aa") == "0.970 … 0.990" and found.interval("s") == "–"
+    assert found.ahead("c", "by_day", "x") == ["aa"] and found.ahead("aa", "by_day", "x") == []
+    assert found.meeting("aa", "b") == "their intervals do not meet"
+    assert found.meeting("aa", "aa").endswith("over the same pictures decides nothing")
+    assert found.meeting("aa", "s") == found.meeting("c", "aa") == ""
+    assert found.interval("aa") == "0.970 … 0.990" and found.interval("s") == found.interval("c") == "–"
     assert found.starred("s") == "`s` \\*" and found.times("aa", "b") == "2" and found.minutes() == 1
     skipped = one("c", 0.1, (0.0, 0.2), None) | {"skipped": "no weights"}
     assert result(docs, skipped, one("b", 0.9, (0.8, 0.95), None)).names == ["b"]

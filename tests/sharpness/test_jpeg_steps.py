@@ -64,3 +64,14 @@ def test_a_strip_has_no_steps() -> None:
 def test_the_table_is_the_one_that_is_written() -> None:
     """Quality 50 of libjpeg is the standard's example table itself."""
     assert through_file(grey("camera"), 50)[1].tolist() == [list(row) for row in TABLE]
+
+
+def test_another_table_is_not_found() -> None:
+    """Equal steps of 24, as a file may have: none are told, neither right ones nor wrong ones."""
+    for name in ("camera", "coffee", "astronaut"):
+        file = io.BytesIO()
+        Pillow.fromarray(grey(name).round().byte().numpy()).save(file, "JPEG", qtables=[[24] * 64])
+        with Pillow.open(file) as image:
+            assert set(image.quantization[0]) == {24}
+            seen = torch.from_numpy(np.array(image, np.float64))
+        assert quantisation_steps(standard(seen)) is None

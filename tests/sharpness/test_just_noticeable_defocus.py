@@ -20,6 +20,7 @@ from kukkiri.optics.days import day
 from kukkiri.sharpness.just_noticeable_defocus import (
     TOLERANCE,
     DefocusDictionary,
+    JustNoticeableDefocus,
     atom_map,
     chosen_atoms,
     count_atoms,
@@ -49,7 +50,7 @@ def test_sigma_rises_with_small_blur(name: str) -> None:
 
 
 def test_sigma_is_about_right() -> None:
-    """Median error over pictures that no weights were learned from; single ones are as far off as a third of a pixel."""
+    """Median error over pictures that no weights were learned from; single ones are off by up to a third of a pixel."""
     metric = kk.metric("just-noticeable-defocus")
     for sigma, most in ((0.5, 0.2), (1.0, 0.2), (1.5, 0.2), (2.0, 0.4)):
         found = [metric(seen(name, sigma)).item() for name in ("astronaut", "coffee", "camera", "rocket", "coins")]
@@ -66,12 +67,12 @@ def test_a_flat_picture_says_nothing() -> None:
     metric = kk.metric("just-noticeable-defocus")
     slope = torch.linspace(0.2, 0.8, 64).expand(1, 1, 64, 64)
     assert metric(torch.full((1, 1, 64, 64), 0.5)).isnan().item() and metric(slope).isnan().item()
-    assert all(each.isnan().all() for each in metric.blur_maps(slope))
+    assert all(each.isnan().all() for each in JustNoticeableDefocus().blur_maps(slope))
 
 
 def test_the_map_tells_two_halves_apart() -> None:
     both = torch.cat([seen("camera", 0.5)[..., :128], seen("camera", 2.5)[..., 128:]], -1)[..., 64:192, :]
-    sparse, found = kk.metric("just-noticeable-defocus").blur_maps(both)
+    sparse, found = JustNoticeableDefocus().blur_maps(both)
     assert found.shape == sparse.shape == (1, 128, 256) and 0 <= found.min() <= found.max() <= 3
     assert found[..., :112].median() < 1.0 < found[..., 144:].median()
     # Single patches tell the same, where they tell anything.

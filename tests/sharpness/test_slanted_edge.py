@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, shift
 from skimage import data
@@ -207,12 +208,42 @@ def test_oecf_that_makes_no_sense(tmp_path: Path) -> None:
     for name in ("one.csv", "falling.csv", "none.csv"):
         with pytest.raises(ReadError):
             read_oecf(tmp_path / name)
+    with pytest.raises(ReadError, match="always rises or always falls"):
+        read_oecf(tmp_path / "falling.csv")
     with pytest.raises(InputError, match="up to 255"):
         kk.sfr((picture * 255).astype(np.uint8), WHOLE, oecf=tmp_path / "deep.csv")
     with pytest.raises(InputError, match="finite light"):
         kk.sfr(picture, WHOLE, oecf=lambda v: v[0])
     with pytest.raises(InputError, match="'srgb', a table or a function"):
         kk.sfr(picture, WHOLE, oecf=2.2)  # type: ignore[arg-type]
+
+
+def test_table_that_does_not_reach_the_pixels(tmp_path: Path) -> None:
+    """A table for 8 bits and a picture of 16: light would be cut off at 255, and MTF50 twice too high."""
+    light = render_slanted_edge(low=100, high=400)
+    picture = np.rint(light).astype(np.uint16)
+    table, whole = tmp_path / "eight.csv", tmp_path / "sixteen.csv"
+    table.write_text("0,0\n255,1\n", encoding="utf-8")
+    whole.write_text("0,0\n65535,1\n", encoding="utf-8")
+    assert kk.sfr(picture, WHOLE, oecf=whole).mtf50 == pytest.approx(gaussian_pixel_mtf50(1.0), rel=0.01)
+    with pytest.raises(InputError, match=r"from 0 to 255, as in .*eight.csv, got 5\d% of them outside"):
+        kk.sfr(picture, WHOLE, oecf=table)
+    with pytest.raises(InputError, match="1[0-9]* to 200"):
+        table.write_text("10,0\n200,1\n", encoding="utf-8")
+        kk.sfr(np.rint(255 * render_slanted_edge(high=0.9)).astype(np.uint8), oecf=table)  # none is named
+    speckled = np.rint(255 * edge(angle=5)).astype(np.uint8)
+    speckled[:, :3] = 240
+    found = kk.sfr(speckled, WHOLE, oecf=table)
+    assert any(w.startswith("beyond the OECF: 3.0% of the pixels") for w in found.warnings)
+
+
+def test_light_may_fall_as_on_a_negative(tmp_path: Path) -> None:
+    table = tmp_path / "negative.csv"
+    table.write_text("0,100\n255,0\n", encoding="utf-8")
+    picture = np.rint(255 * edge(angle=5, low=0.2, high=0.7)).astype(np.uint8)
+    found = kk.sfr(picture, WHOLE, oecf=table).luma
+    assert found.mtf50 == pytest.approx(kk.sfr(picture, WHOLE).mtf50, rel=1e-4)
+    assert (found.low, found.high) == pytest.approx((0.3, 0.8), abs=0.002)
 
 
 def test_colour_channels_and_their_shift() -> None:
@@ -319,12 +350,21 @@ def test_regions_that_cannot_be_measured() -> None:
         kk.sfr(picture, (45, 45, 8, 8))
     with pytest.raises(InputError, match="edge"):
         kk.sfr(np.full((100, 100), 0.5), WHOLE)
-    with pytest.raises(InputError, match="edge"):
-        kk.sfr(np.random.default_rng(1).random((100, 100)) * 0.1, WHOLE)
     with pytest.raises(InputError, match="whole pixels"):
         kk.sfr(picture, (0, 0, -5, 20))
-    with pytest.raises(InputError, match="order of 1 to 5"):
-        kk.sfr(picture, WHOLE, order=7)
+    roi: Any
+    for roi in (5, ("a", 0, 50, 50), "0123", (0, 0, 50), (0, 0, 50.5, 50), (0, 0, None, 50), Box(-5, 0, 40, 40)):
+        with pytest.raises(InputError, match="whole pixels"):
+            kk.sfr(picture, roi)
+    option: Any
+    for option in ({"order": 7}, {"order": 2.5}, {"order": True}):
+        with pytest.raises(InputError, match="order of 1 to 5"):
+            kk.sfr(picture, WHOLE, **option)
+    for option in ({"most": 2.5}, {"most": 0}, {"most": "8"}):
+        with pytest.raises(InputError, match="whole number of edges"):
+            kk.sfr(picture, **option)
+    with pytest.raises(InputError, match="a region or a mask"):
+        kk.sfr(picture, WHOLE, mask=np.ones((100, 100), bool))
     assert kk.sfr(picture, Box(0, 0, 100, 100)).box == Box(0, 0, 100, 100)
 
 
@@ -334,6 +374,100 @@ def test_short_and_hardly_slanted_edges_are_warned_of() -> None:
     assert "short edge: 24 rows" in short.warnings[0] and short.mtf50 == pytest.approx(gaussian_pixel_mtf50(1), rel=0.1)
     upright = kk.sfr(edge(angle=0.3, sigma=1.0), WHOLE)
     assert "angle 0.3°" in upright.warnings[0] and "one whole column" in upright.warnings[1]
+
+
+@pytest.mark.parametrize("smoothing", [0, 1, 2])
+def test_noise_is_no_edge(smoothing: float) -> None:
+    """Fine or of some pixels' size: no seed gives a number."""
+    for seed in range(20):
+        noise = np.random.default_rng(seed).standard_normal((100, 100))
+        noise = gaussian_filter(noise, smoothing) if smoothing else noise
+        with pytest.raises(InputError, match="edge"):
+            kk.sfr((0.5 + 0.1 * noise / noise.std()).clip(0, 1), WHOLE)
+
+
+def test_ramp_is_no_edge() -> None:
+    """A line spread function that is one level all over the window: MTF50 would be that of the window."""
+    ramp = np.linspace(0.2, 0.7, 100)
+    for tilt in (0.0, 0.1):
+        levels = ramp[None, :] + tilt * np.linspace(0, 1, 100)[:, None]
+        for seed in range(8):
+            for noise in (0.0, 0.01):
+                picture = levels + noise * np.random.default_rng(seed).standard_normal((100, 100))
+                with pytest.raises(InputError, match="one edge divides"):
+                    kk.sfr(picture, WHOLE)
+    with pytest.raises(InputError, match="a ramp: levels change"):
+        kk.sfr(np.broadcast_to(ramp, (100, 100)).copy(), WHOLE)
+
+
+def test_edges_in_much_noise_and_with_short_sides_are_still_measured() -> None:
+    """Noise of a fifth of the step; sides that end after 2.5 widths; an MTF50 of 0.02."""
+    for seed in range(8):
+        for noise in (0.02, 0.1):
+            found = kk.sfr(edge(angle=5, sigma=1.0, noise=noise, seed=seed), WHOLE)
+            assert found.mtf50 == pytest.approx(gaussian_pixel_mtf50(1.0), rel=0.25)
+    cut = edge(angle=5, sigma=3.0, noise=0.01)[40:60, 38:62]
+    assert kk.sfr(np.ascontiguousarray(cut), (0, 0, 24, 20)).upper_bound
+    assert kk.sfr(edge(angle=5, sigma=10, noise=0.02), WHOLE).mtf50 == pytest.approx(gaussian_pixel_mtf50(10), rel=0.05)
+
+
+def disc(radius: float, left: float) -> Array:
+    """A bright one, smooth, whose middle is so many columns left of the picture's first."""
+    y, x = np.mgrid[:100, :100]
+    return gaussian_filter(0.3 + 0.4 * np.clip(radius + 0.5 - np.hypot(x + left, y - 49.5), 0, 1), 1.0)
+
+
+def test_outlines_that_turn() -> None:
+    """What the direction changes by is warned of, and refused where it puts distances off by a tenth."""
+    gentle, bent = kk.sfr(disc(300, 250), WHOLE), kk.sfr(disc(120, 70), WHOLE)
+    assert not any("turns" in w for w in gentle.warnings) and gentle.bend > 2
+    assert any("turns: " in w and "about 3%" in w for w in bent.warnings)
+    assert 0.96 < bent.mtf50 / gentle.mtf50 < 0.99
+    for picture in (disc(60, 0), disc(30, -50)):
+        with pytest.raises(InputError, match="one edge divides"):
+            kk.sfr(picture, WHOLE)
+    with pytest.raises(InputError, match="turns: distances"):
+        kk.sfr(disc(60, 0), WHOLE)
+
+
+def test_rows_that_stray_from_one_line_are_no_edge() -> None:
+    """A zigzag of 12 px to and fro every 10 rows; whoever asks for a straight line gets it with a warning."""
+    straight = edge(size=(100, 140), angle=3, sigma=1.2)
+    zigzag = np.stack([np.roll(row, 3 if k // 10 % 2 else -3) for k, row in enumerate(straight)])[:, 20:120]
+    with pytest.raises(InputError, match="rows that stray by"):
+        kk.sfr(zigzag, WHOLE)
+    assert any("uneven" in w for w in kk.sfr(zigzag, WHOLE, order=1).warnings)
+
+
+def test_faint_steps_are_warned_of(tmp_path: Path) -> None:
+    """A step of 0.03, by the values of the file whatever the unit of light; and the sky of `camera`, which is none."""
+    picture = edge(angle=5, sigma=1.0, low=0.40, high=0.43, noise=0.001)
+    for oecf in (None, "srgb", lambda v: 1000 * v):
+        found = kk.sfr(picture, WHOLE, oecf=oecf)
+        assert found.mtf50 == pytest.approx(gaussian_pixel_mtf50(1.0), rel=0.05)
+        assert any(w.startswith("faint: a step of 0.03 ") and "below 0.06" in w for w in found.warnings)
+    dark = kk.sfr(edge(angle=5, sigma=1.0, low=0.02, high=0.2), WHOLE, oecf="srgb")
+    assert dark.luma.high - dark.luma.low < 0.06 and not any("faint" in w for w in dark.warnings)
+    assert any("faint" in w for w in kk.sfr(data.camera(), (1, 0, 50, 50)).warnings)
+
+
+def test_edge_along_the_pixels_has_no_finite_interval() -> None:
+    """All its rows say the same, and all may be aliased; a bent edge crosses columns even if its ends do not."""
+    upright = kk.sfr(np.repeat(np.where(np.arange(100) < 50, 0.2, 0.8)[None], 100, 0), WHOLE)
+    assert upright.luma.mtf50_interval == (0.0, math.inf) and math.isinf(upright.luma.mtf50_error)
+    assert math.isinf(upright.luma.mtf10_error) or math.isnan(upright.luma.mtf10)
+    assert any("one whole column" in w for w in upright.warnings)
+    bent = kk.sfr(disc(200, 150), WHOLE)
+    assert abs(bent.angle) < 0.5 and math.isfinite(bent.luma.mtf50_interval[1])
+    assert not any("one whole column" in w for w in bent.warnings)
+
+
+def test_picture_that_is_being_optimised() -> None:
+    picture = edge(angle=5, sigma=1.0)
+    tensor = torch.from_numpy(picture[None]).float().requires_grad_()
+    found = kk.sfr(tensor, WHOLE, reference=tensor)
+    assert found.mtf50 == pytest.approx(kk.sfr(picture, WHOLE).mtf50, rel=1e-4) and tensor.requires_grad
+    assert len(kk.sfr(tensor)) == 1
 
 
 def test_crossing_is_between_frequencies() -> None:

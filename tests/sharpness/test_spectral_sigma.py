@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image as Pillow
 from scipy import special
@@ -10,6 +11,7 @@ from torch import Tensor
 
 import kukkiri as kk
 from contract import MetricContract, blurred, noisy, photograph
+from kukkiri.errors import ShapeError
 from kukkiri.images.masks import Box
 from kukkiri.images.reading import open_image
 from kukkiri.metrics.estimating import EstimatesBlur
@@ -206,6 +208,25 @@ def test_file_box_and_pixel_size(tmp_path: Path) -> None:
     known = kk.load(path)
     assert metric.estimate(known)[0].sigma == pytest.approx(metric.estimate_file(path).sigma)
     assert metric.estimate(known)[0].sigma_m is None
+
+
+def test_pixel_size_of_a_file_gives_metres(tmp_path: Path) -> None:
+    """Half a micrometre a pixel, written as OME-TIFF has it."""
+    path = tmp_path / "field.ome.tif"
+    values = (field(1.5)[0, 0] * 65535).round().numpy().astype(np.uint16)
+    sizes_in_ome = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "µm"}
+    tifffile.imwrite(path, values, metadata={"axes": "YX", **sizes_in_ome})
+    for source in (path, str(path), kk.load(path)):
+        (found,) = kk.metric("spectral-sigma").estimate(source)
+        assert found.sigma_m == pytest.approx(0.5e-6 * found.sigma)
+
+
+def test_as_many_masks_as_pictures() -> None:
+    metric, mask = kk.metric("spectral-sigma"), torch.zeros(3, 128, 128, dtype=torch.bool)
+    batch = torch.cat([field(1.5, size=128), field(2.5, size=128)])
+    with pytest.raises(ShapeError, match="one mask, or 2, got 3"):
+        metric.estimate(batch, mask=mask)
+    assert [found.sigma for found in metric.estimate(batch, mask=mask[:2])] == pytest.approx(metric(batch).tolist())
 
 
 def test_small_pictures_take_smaller_blocks() -> None:

@@ -82,7 +82,7 @@ def robustness(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from kukkiri.evaluation.figure import check_figure_path, write_figure
+    from kukkiri.evaluation.figure import write_figure
     from kukkiri.evaluation.journal import Journal, journal_path
     from kukkiri.evaluation.pictures import BLURRED, TEXTURES, spread
     from kukkiri.evaluation.protocol import SLOW, RobustnessProtocol

@@ -14,7 +14,7 @@ from kukkiri.evaluation.estimates import gives_sigma
 from kukkiri.evaluation.robustness import Robustness
 from kukkiri.evaluation.summary import MetricRobustness
 from kukkiri.replacing import replacing
-from kukkiri.sharpness.figures import FORMATS, INK, LINE, MUTED
+from kukkiri.sharpness.figures import INK, LINE, MUTED, check_figure_path
 from kukkiri.sharpness.figures import STYLE as SHARED_STYLE
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ COLUMNS = 4
 PANEL, CELL = 2.7, 0.34
 TICKS = tuple(m * 10**e for e in (-2, -1, 0, 1) for m in (1, 2, 3, 5))
 STYLE: Any = SHARED_STYLE | {"axes.titlelocation": "center", "xtick.color": MUTED, "ytick.color": MUTED}
-
-
-def check_figure_path(path: Path) -> None:
-    """Raise InputError unless a figure can have this suffix."""
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(
-            expected=f"a figure with one of the suffixes {' '.join(FORMATS)}", got=path.name, fix="rename --figure"
-        )
 
 
 def write_figure(result: Robustness, path: Path) -> None:

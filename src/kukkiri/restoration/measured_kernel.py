@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from kukkiri.errors import InputError
+from kukkiri.images.image import Image
 from kukkiri.optics import psf
 from kukkiri.restoration.self_deblur_settings import LARGEST_KERNEL
-from kukkiri.sharpness.blur import Blur
+from kukkiri.sharpness.blur import Blur, blur
+from kukkiri.sharpness.prior_evidence import PriorEvidence
+
+
+def measured_blur(image: Image, missing: Tensor | None, *, kernel_is_round: bool) -> Blur:
+    """The blur of a picture before it is deblurred.
+
+    Parameters
+    ----------
+    image : Image
+    missing : Tensor of bool, (H, W), optional
+    kernel_is_round : bool
+        Then `prior-evidence`, which knows round kernels only and is the more exact for them, has the word where its
+        interval meets that of `kk.blur`, which is the harder to mislead.
+
+    Returns
+    -------
+    Blur
+    """
+    picture = replace(image, pixels=image.pixels.cpu())
+    found = blur(picture, mask=missing)
+    if not kernel_is_round or found.abstained:
+        return found
+    finer = PriorEvidence().estimate(picture, mask=missing)[0]
+    if finer.abstained or finer.bound:
+        return found
+    meet = finer.interval[0] <= found.interval[1] and found.interval[0] <= finer.interval[1]
+    return finer if meet else found
 
 
 def covering_side(sigma: float | None) -> int:

@@ -32,12 +32,11 @@ from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
 from kukkiri.images.statistics import estimate_noise
 from kukkiri.optics.moments import sigma_of
-from kukkiri.restoration.measured_kernel import covering_side, round_kernel
+from kukkiri.restoration.measured_kernel import covering_side, measured_blur, round_kernel
 from kukkiri.restoration.restoration import Restoration
 from kukkiri.restoration.self_deblur_fit import Fit
 from kukkiri.restoration.self_deblur_settings import SelfDeblurSettings
 from kukkiri.restoration.stretching import stretched
-from kukkiri.sharpness.blur import blur
 
 # Memory and time grow with the pixels: a fit of more than these takes hours and tens of gigabytes on a CPU.
 MOST_PIXELS = 2**20
@@ -110,7 +109,7 @@ def deblur_from_itself(
         _check_size(image, side)
     else:
         _check_size(image, settings.kernel_size or 1)
-        measured = blur(replace(image, pixels=image.pixels.cpu()), mask=missing)
+        measured = measured_blur(image, missing, kernel_is_round=bool(settings.size))
         sigma = None if measured.abstained or measured.bound else measured.sigma
         if side is None:
             side = covering_side(None if sigma is None else min(measured.interval[1], 1.5 * sigma))

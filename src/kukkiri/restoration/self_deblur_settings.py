@@ -48,7 +48,8 @@ class SelfDeblurSettings:
     smoothness : float
         Weight of the kernel's squared gradient, likewise.
     size : float
-        Weight of the squared logarithm of the kernel's sigma over the one that `kukkiri-blur` measures, likewise.
+        Weight of the squared logarithm of the kernel's sigma over the measured one, likewise. Above 0 the kernel also
+        begins at what was measured.
     patience : int
         Steps without an improvement by 1 % after which rates are halved, the fourth time the fit ends.
     precision : 'auto' | 'float32' | 'bfloat16'

@@ -3,7 +3,8 @@
 JPEG rounds the DCT coefficients of 8×8 blocks to multiples of a step for each frequency; what lies below half a step is
 lost. On the grid of those blocks the coefficients still are near multiples, anywhere else they are not. Most writers
 take the steps of the standard's example table times a factor (ITU-T T.81, table K.1), so that one factor is looked for:
-the one for which coefficients c of step q have a large mean of cos(2πc / q). Gain, offset and inversion change nothing.
+the one for which coefficients c of step q have a large mean of cos(2πc / q). Gain, offset and inversion change nothing. A file with
+another table, such as one of equal steps or a camera's own, shows no steps here: what it has emptied stays hidden.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def quantisation_steps(picture: Tensor) -> Tensor | None:
     -------
     Tensor (8, 8), float64, or None
         In the units of the picture; vertical frequencies downwards. None for a picture that was no JPEG file, or was
-        resized, turned or made noisier since, for one under 24 px a side, and for one of which too little is left.
+        resized, turned or made noisier since, for one whose file had another table than the standard's times a factor,
+        for one under 24 px a side, and for one of which too little is left.
     """
     if min(picture.shape) < 3 * BLOCK:
         return None

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from kukkiri.errors import ShapeError
 from kukkiri.images.colour import luma
-from kukkiri.images.image import Image, ImageLike, as_batch
+from kukkiri.images.image import Image, ImageLike, as_batch, as_image
 from kukkiri.images.masks import Box, as_mask
 from kukkiri.images.tiles import is_file, picture_size, tiles
 from kukkiri.metrics.base import Metric
@@ -77,11 +77,21 @@ class SpectralSigma(Metric):
             The model is round: `major` and `minor` are equal, whatever the blur. Its families are 'gaussian' and
             'disc'. `interval` is the posterior's, `noise` that of the fit, `map` has a value for each 32 px from blocks
             of 64, and `unlike_training` says how far the spectrum is from that of a natural picture.
+
+        Raises
+        ------
+        ShapeError
+            If the masks do not fit or are not as many as the pictures, or too little is left to measure.
         """
-        if isinstance(image, Image):
-            return [self._estimate(image, mask, image.pixel_size)]
-        batch = as_batch(image)
+        picture = as_image(image) if isinstance(image, (str, Path)) else image
+        if isinstance(picture, Image):
+            return [self._estimate(picture, mask, picture.pixel_size)]
+        batch = as_batch(picture)
         masks = [mask] * len(batch) if mask is None or torch.as_tensor(mask).ndim == 2 else list(mask)
+        if len(masks) != len(batch):
+            raise ShapeError(
+                expected=f"one mask, or {len(batch)}", got=f"{len(masks)}", fix="give one mask, or one a sample"
+            )
         return [self._estimate(x[None], m) for x, m in zip(batch, masks, strict=True)]
 
     def estimate_file(
