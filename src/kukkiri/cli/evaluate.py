@@ -90,6 +90,7 @@ def robustness(
     from kukkiri.evaluation.robustness import robustness as evaluate
     from kukkiri.inspection.measuring import worker_count
     from kukkiri.optics.days import DAYS
+    from kukkiri.sharpness.figures import check_figure_path
 
     protocol = RobustnessProtocol(
         reduce=reduce,
