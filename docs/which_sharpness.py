@@ -57,9 +57,7 @@ WORDS = {
     "jnb": Words(
         "comparing with the work that CPBD came from", "grows with the size of the picture; noise raises it", "64 px"
     ),
-    "lpc-si": Words(
-        "a score from 0 to 1 that sees phases rather than contrast", "noise lowers it", "1 px"
-    ),
+    "lpc-si": Words("a score from 0 to 1 that sees phases rather than contrast", "noise lowers it", "1 px"),
     "s3": Words("perceived sharpness of photographs", "takes blocks of low contrast for blurred", "8 px"),
     "hifst": Words(
         "which parts of *one* picture are in focus",
@@ -81,7 +79,9 @@ WORDS = {
         "clear edges, in noise too", "soft and crowded edges; on texture far too small; slow", "1 px, from edges"
     ),
     "prior-evidence": Words(
-        "research on priors: the evidence of every size", "fails where `spectral-sigma` does; round blurs only; a soft object counts as blur; slow", "16 px"
+        "research on priors: the evidence of every size",
+        "shares the power law of `spectral-sigma`; round blurs only; a soft object counts as blur; slow",
+        "16 px",
     ),
     "just-noticeable-defocus": Words(
         "slight defocus, to 3 px, in clean photographs", "noise counts as detail, low contrast as none", "1 px"
@@ -133,7 +133,8 @@ class Result:
 
     def of(self, name: str) -> dict[str, Any]:
         """All figures of a metric."""
-        return self.by_name[name]
+        found: dict[str, Any] = self.by_name[name]
+        return found
 
     def mixed(self, name: str) -> dict[str, Any]:
         """Its figures over everything."""
@@ -151,7 +152,9 @@ class Result:
 
     def by_error(self) -> list[str]:
         """Metrics that give a size, of those that saw the same pictures, by their median error."""
-        return sorted((n for n in self.sizes if n in self.alike), key=lambda name: float(self.mixed(name)["median_error"]))
+        return sorted(
+            (n for n in self.sizes if n in self.alike), key=lambda name: float(self.mixed(name)["median_error"])
+        )
 
     def best(self, group: str, key: str, figure: str = "spearman") -> list[str]:
         """Metrics by a figure of one group ('by_day', 'by_psf', 'by_sigma'), best first.

@@ -97,12 +97,13 @@ def test_what_channels_share_is_said_once_and_an_unknown_mtf50_is_named() -> Non
     assert said == ["short edge", "red, green: clipped: 14.1% of it", "green: overshoot: 1.2"]
     assert not any("not known" in text for text in _remarks((edge,)))
     unknown = replace(edge.luma, mtf50_interval=(0.0, math.inf))
-    for other in [
+    others: list[dict[str, Any]] = [
         {"mtf50_interval": (0.0, 0.41)},
         {"mtf50_interval": (0.0, math.inf)},
         {"mtf50": math.nan, "mtf50_interval": (math.nan, math.nan)},
-    ]:
-        lost: Any = replace(edge.luma, **other)
+    ]
+    for other in others:
+        lost = replace(edge.luma, **other)
         assert _remarks((replace(edge, curves=(lost,)),))[0].startswith("1: MTF50 is not known: ")
     texts_of_unknown = _remarks((replace(edge, curves=(*edge.curves[:-1], unknown), upper_bound=True),))
     assert "1: MTF50 is not known" in texts_of_unknown[1] and texts_of_unknown[0].startswith("<: an upper bound")

@@ -50,7 +50,8 @@ def test_the_results_say_how_they_were_made(docs: ModuleType) -> None:
         assert all(len(picture["sha256"]) == 64 and not picture["error"] for picture in row["pictures"])
         # The page speaks of all days and all metrics, and of a hundred photographs.
         assert tuple(row["protocol"]["days"]) == DAYS and len(DAYS) == 10
-        assert {m["name"] for m in row["metrics"] if m["skipped"] is None} == {s.name for s in docs.sharpness_specs()}
+        measured = {m["name"] for m in row["metrics"] if m["skipped"] is None}
+        assert measured == {s.name for s in docs.sharpness_specs()}
     photographs = json.loads(docs.RESULTS["photographs"].read_text(encoding="utf-8"))
     assert len(photographs["pictures"]) == 100
 
@@ -83,7 +84,8 @@ def one(name: str, spearman: float, interval: tuple[float | None, float | None],
     figures = {"spearman": spearman, "median_error": error, "trials": 50}
     group = {"x": figures}
     return {
-        "name": name, "skipped": None, "slow": name == "s", "pictures": 5 if name == "s" else 12, "size": [100, 50], "mixed": figures, "by_sigma": group,
+        "name": name, "skipped": None, "slow": name == "s", "pictures": 5 if name == "s" else 12, "size": [100, 50],
+        "mixed": figures, "by_sigma": group,
         "by_day": group, "by_psf": group, "spearman_interval": interval, "seconds_per_megapixel": 0.12 * len(name),
     }  # fmt: skip
 
@@ -110,6 +112,23 @@ def test_what_is_said_of_order_and_error(docs: ModuleType) -> None:
     assert found.starred("s") == "`s` \\*" and found.times("aa", "b") == "2" and found.minutes() == 1
     skipped = one("c", 0.1, (0.0, 0.2), None) | {"skipped": "no weights"}
     assert result(docs, skipped, one("b", 0.9, (0.8, 0.95), None)).names == ["b"]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_words_follow_the_figures(docs: ModuleType, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    """Advice without a condition only where ours is first; days are those of the result; what is ours is said."""
+    found = docs.results()
+    for names in (found["photographs"].names, found["photographs"].alike):
+        names.remove(docs.OURS)
+        names.insert(place, docs.OURS)
+    found["textures"].days = ["clean", "dark"]
+    monkeypatch.setattr(docs, "results", lambda: found)
+    text = docs.page()
+    assert ("unless you know why not" in text) == ("**Yes, on the photographs**" in text) == (place == 0)
+    assert ("In order alone" in text) == ("**No, not on the photographs**" in text) == (place == 2)
+    assert "on the days clean, dark" in re.sub(r"\s+", " ", text)
+    ours = re.search(r"Ours, and to be cited as such:([^.]*)", text)
+    assert ours and {"`log-edge-width`", docs.OURS.join("``")} <= set(re.findall(r"`[^`]+`", ours[1]))
 
 
 def test_figures_as_text(docs: ModuleType) -> None:

@@ -189,8 +189,8 @@ def test_a_second_picture_in_a_line_of_thumbnails() -> None:
 def test_what_does_not_compare_pictures_is_not_said_to() -> None:
     """hifst has no direction between pictures, and its own caution; the gradient measures ask for one scene."""
     result = run_node("""
-        const blocks = { config: { textContent: JSON.stringify({ keys: ["path"], columns: [], texts: {}, language: "en" }) } };
-        globalThis.document = { getElementById: (id) => blocks[id], getElementsByClassName: () => [] };
+        const config = { textContent: JSON.stringify({ keys: ["path"], columns: [], texts: {}, language: "en" }) };
+        globalThis.document = { getElementById: () => config, getElementsByClassName: () => [] };
         const { cautionOf, direction, model, relative } = await import("STATIC/report-data.js");
         const columns = [
           { key: "hifst", answers: "sharpness", higher_is_better: true },

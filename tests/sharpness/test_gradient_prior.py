@@ -1,11 +1,13 @@
 """The sparse-gradient prior: its parts against simulation and numerical integration."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from kukkiri.sharpness.evidence_prior import Candidate
+from kukkiri.errors import InputError
+from kukkiri.sharpness.evidence_prior import Candidate, undecided_beyond
 from kukkiri.sharpness.gradient_prior import (
     SparseGradientPrior,
     emptied,
@@ -103,3 +105,27 @@ def test_what_jpeg_empties_by_hand() -> None:
     taken = emptied(steps, 32)
     # Rings of 32 px begin at radii 1.5, 2.5, …: 1/8 cycle a pixel is a radius of 4.
     assert float(taken[0]) == 0 and 0 < float(taken[2]) < 1 and float(taken[-1]) == 0
+
+
+def test_small_windows_have_no_say_about_large_blurs() -> None:
+    """By hand: of the sums 3, 7, 5 and 9 the best is the last, or 7 without it; it stands for all beyond 2 px."""
+    asked = [Candidate("gaussian", length) for length in (0.5, 1.0, 3.0, 4.0)]
+    nats = torch.tensor([[1.0, 4.0, 2.0, 8.0], [2.0, 3.0, 3.0, 1.0]])
+    assert undecided_beyond(nats, asked, 2.0).tolist() == [[1, 4, 8, 8], [2, 3, 1, 1]]
+    assert undecided_beyond(nats[:, :3], asked[:3], 2.0).tolist() == [[1, 4, 4], [2, 3, 3]]
+    picture = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+    both = SparseGradientPrior().log_evidence(picture, asked[:2] + asked[3:], 0.1).nats
+    small, large = (SparseGradientPrior(windows=(side,)).log_evidence(picture, asked, 0.1).nats for side in (32, 64))
+    assert len(both) == len(small) + len(large) == 10
+    torch.testing.assert_close(both[-1], large[0, [0, 1, 3]], rtol=1e-4, atol=1e-3)
+    assert int((both[:-1, 2:] == both[:-1, :2]).all(0).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"windows": (48,)}, {"windows": (128,)}, {"windows": ()}, {"slopes": ()}, {"veil": -0.1}, {"veil": math.nan},
+     {"most": 0}],
+)  # fmt: skip
+def test_options_that_cannot_be(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="leave them out"):
+        SparseGradientPrior(**options)

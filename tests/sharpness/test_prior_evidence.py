@@ -139,6 +139,36 @@ def test_discs_between_those_asked_for(name: str) -> None:
         assert metric(seen(name, kernel)).item() == pytest.approx(psf.sigma_of(kernel).item(), rel=0.1)
 
 
+@pytest.mark.parametrize("name", ["gravel", "brick", "grass"])
+def test_large_discs_on_texture_are_right_or_silent(name: str) -> None:
+    """The spectrum of these hardly falls; a nearly sharp picture of a steep one must not be the answer to such a disc.
+    In 8 bits, as they were when 1.0 to 1.3 px were said of discs of 4 to 6."""
+    metric = kk.metric("prior-evidence")
+    for radius in (8, 9, 10, 11, 12):
+        kernel = psf.disc(float(radius))
+        (blur,) = metric.estimate((seen(name, kernel) * 255).round() / 255)
+        if blur.abstained is None:
+            assert blur.interval[0] < psf.sigma_of(kernel).item() < blur.interval[1], (radius, blur)
+        else:
+            assert blur.abstained.startswith(("two explanations", "no evidence")) and math.isnan(blur.sigma)
+
+
+def test_a_disc_that_stands_out_contends() -> None:
+    """Evidence that falls from 1 px on by 100 nats, with a peak of discs at 5 px."""
+    asked = candidates_of(("gaussian", "disc"))
+    logs = torch.tensor([math.log(c.sigma) for c in asked])
+    discs = torch.tensor([1.0 if c.family == "disc" else 0.0 for c in asked])
+    peak = discs * torch.exp(-0.5 * ((logs - math.log(5)) / 0.05).square())
+    falling = -100 * logs.abs().clamp_max(1)
+    for share, contends in ((0.55, True), (0.3, False)):
+        # It lacks 100·(1 − share): the peaks are 1.22 and 0.43 of that.
+        curve = curve_of(falling + 100 * share * peak, asked, 1)
+        assert curve.rival == (pytest.approx(5, rel=0.02) if contends else None)
+        assert math.isnan(verdict(curve)[0]) is contends
+    assert curve_of(falling + 110 * peak, asked, 1).rival is None
+    assert curve_of(falling[: discs.argmax()], asked[: int(discs.argmax())], 1).rival is None
+
+
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_jpeg_takes_little(name: str) -> None:
     """Quality 60 and 35, cut off the grid and at half the contrast: within 15 % of the picture before, if blurred by 4
@@ -271,8 +301,11 @@ def test_a_prior_without_places_gives_no_answer() -> None:
 def test_families_that_are_not_there() -> None:
     with pytest.raises(InputError, match="'gaussian' and 'disc'"):
         kk.metric("prior-evidence", families=("motion",))
-    (blur,) = kk.metric("prior-evidence", families=("disc",)).estimate(seen("camera", psf.disc(4.0)))
-    assert blur.family == {"disc": pytest.approx(1)}
+    for families in ("disc", ("disc",)):
+        (blur,) = kk.metric("prior-evidence", families=families).estimate(seen("camera", psf.disc(4.0)))
+        assert blur.family == {"disc": pytest.approx(1)}
+    with pytest.raises(InputError, match="got motion"):
+        kk.metric("prior-evidence", families="motion")
 
 
 def test_many_places_count_as_few() -> None:

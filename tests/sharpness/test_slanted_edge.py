@@ -232,7 +232,7 @@ def test_table_that_does_not_reach_the_pixels(tmp_path: Path) -> None:
         table.write_text("10,0\n200,1\n", encoding="utf-8")
         kk.sfr(np.rint(255 * render_slanted_edge(high=0.9)).astype(np.uint8), oecf=table)  # none is named
     speckled = np.rint(255 * edge(angle=5)).astype(np.uint8)
-    speckled[:, :3] = 240
+    speckled.flat[::33] = 210
     found = kk.sfr(speckled, WHOLE, oecf=table)
     assert any(w.startswith("beyond the OECF: 3.0% of the pixels") for w in found.warnings)
 
@@ -323,6 +323,8 @@ def test_pen_strokes_have_no_flat_sides_and_give_bounds() -> None:
     assert all(one.upper_bound and any("narrow" in w for w in one.warnings) for one in found)
     long = max(found, key=lambda one: one.rows)
     assert long.rows > 60 and 0.2 < long.mtf50 < 0.4
+    for one in found:  # narrow as they are, no stroke is taken for a ramp where its region is named
+        assert kk.sfr(data.text(), one.box).mtf50 == pytest.approx(one.mtf50, rel=1e-6)
     with pytest.raises(InputError, match="none in this picture"):
         kk.sfr(data.page())
 
@@ -391,13 +393,12 @@ def test_ramp_is_no_edge() -> None:
     ramp = np.linspace(0.2, 0.7, 100)
     for tilt in (0.0, 0.1):
         levels = ramp[None, :] + tilt * np.linspace(0, 1, 100)[:, None]
-        for seed in range(8):
-            for noise in (0.0, 0.01):
-                picture = levels + noise * np.random.default_rng(seed).standard_normal((100, 100))
-                with pytest.raises(InputError, match="one edge divides"):
-                    kk.sfr(picture, WHOLE)
-    with pytest.raises(InputError, match="a ramp: levels change"):
-        kk.sfr(np.broadcast_to(ramp, (100, 100)).copy(), WHOLE)
+        for seed in range(10):
+            picture = levels + 0.01 * np.random.default_rng(seed).standard_normal((100, 100))
+            with pytest.raises(InputError, match="one edge divides"):
+                kk.sfr(picture, WHOLE)
+        with pytest.raises(InputError, match="a ramp: levels change"):
+            kk.sfr(levels + np.zeros((100, 1)), WHOLE)
 
 
 def test_edges_in_much_noise_and_with_short_sides_are_still_measured() -> None:

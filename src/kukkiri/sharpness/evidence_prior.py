@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from kukkiri.optics import psf
@@ -52,6 +53,17 @@ class Evidence(NamedTuple):
     nats: Tensor
     rows: Tensor
     columns: Tensor
+
+
+def undecided_beyond(nats: Tensor, candidates: Sequence[Candidate], limit: float) -> Tensor:
+    """Evidence (P, K) of places that cannot tell blurs beyond a sigma, pixels: there that of the best candidate of all.
+
+    A kernel nearly as wide as a place leaves its spectrum no more than a few coefficients; what they say of large blurs
+    is about the edge of the place, and must not overrule larger places.
+    """
+    beyond = torch.tensor([candidate.sigma > limit for candidate in candidates], device=nats.device)
+    best = int(nats.double().sum(0).argmax())
+    return torch.where(beyond, nats[:, best : best + 1], nats)
 
 
 class EvidencePrior(Protocol):

@@ -20,7 +20,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from kukkiri.sharpness.evidence_prior import Candidate, Evidence
+from kukkiri.errors import InputError
+from kukkiri.sharpness.evidence_prior import Candidate, Evidence, undecided_beyond
 from kukkiri.sharpness.jpeg_steps import quantisation_steps
 
 # Samples of the frequency plane, a side, on which prior and transfer function are multiplied: twice a window or more.
@@ -40,6 +41,8 @@ NOISE_STEPS = (2, 4, 6, 8)
 LEAST_SIGNAL = 0.01
 # Share of windows whose noise is another than the picture's, and by what factors its variance then is greater.
 EXCEPTIONS, EXCEPTIONAL = 0.1, (4.0, 16.0)
+# All windows but the largest tell blurs up to this share of their side (sigma) from each other; beyond, from none.
+TOLD = 3.5 / 32
 
 
 class SparseGradientPrior:
@@ -48,8 +51,8 @@ class SparseGradientPrior:
     Parameters
     ----------
     windows : tuple of int
-        Sides of the Hann windows, pixels, at most 64; small ones keep to one kind of content, large ones resolve the
-        low frequencies that a large blur leaves.
+        Sides of the Hann windows, pixels: 16, 32 or 64. Small ones keep to one kind of content, large ones resolve the
+        low frequencies that a large blur leaves; all but the largest have no say about blurs that hardly fit in.
     slopes : tuple of float
         Exponents α that a window's power may fall with, all as likely.
     veil : float
@@ -58,6 +61,11 @@ class SparseGradientPrior:
         to the square of half the step of the JPEG file that the picture was.
     most : int
         Windows of one side; of larger pictures as many, farther apart.
+
+    Raises
+    ------
+    InputError
+        If a side is another, no side or slope is given, `veil` is negative or `most` below 1.
     """
 
     def __init__(
@@ -68,6 +76,14 @@ class SparseGradientPrior:
         veil: float = 0.08,
         most: int = 256,
     ) -> None:
+        if not windows or set(windows) - {16, 32, 64}:
+            raise InputError(expected="windows of 16, 32 or 64 px", got=repr(windows), fix="leave them out")
+        if not slopes or not all(math.isfinite(slope) for slope in slopes):
+            raise InputError(expected="slopes, finite ones", got=repr(slopes), fix="leave them out")
+        if not (0 <= veil < math.inf and most >= 1):
+            raise InputError(
+                expected="a veil of 0 or more and at least 1 window", got=f"{veil} and {most}", fix="leave them out"
+            )
         self.windows, self.slopes, self.veil, self.most = windows, slopes, veil, most
 
     def log_evidence(self, picture: Tensor, candidates: Sequence[Candidate], noise: float) -> Evidence:
@@ -76,9 +92,8 @@ class SparseGradientPrior:
         floor = (lift + (noise / 3) ** 2, lift + noise**2, lift + 1.5 * noise**2)
         steps = quantisation_steps(picture)
         nats, rows, columns = [], [], []
-        for side in self.windows:
-            if side > min(picture.shape):
-                continue
+        sides = [side for side in self.windows if side <= min(picture.shape)]
+        for side in sides:
             table = templates(tuple(candidates), side, self.slopes).to(picture)
             middles, power = window_power(picture, side, self.most)
             raised = torch.full_like(power[0], lift)
@@ -86,7 +101,8 @@ class SparseGradientPrior:
                 raised = torch.maximum(raised, (emptied(steps, side) - noise**2).to(power))
             # In units of the expected floor of each ring, which makes it white again.
             unit = (raised + noise**2) / floor[1]
-            nats.append(scale_mixture((power + raised) / unit, ring_sizes(side), table / unit, floor))
+            asked = scale_mixture((power + raised) / unit, ring_sizes(side), table / unit, floor)
+            nats.append(asked if side == max(sides) else undecided_beyond(asked, candidates, TOLD * side))
             rows.append(middles[0])
             columns.append(middles[1])
         if not nats:

@@ -3,8 +3,9 @@
 JPEG rounds the DCT coefficients of 8×8 blocks to multiples of a step for each frequency; what lies below half a step is
 lost. On the grid of those blocks the coefficients still are near multiples, anywhere else they are not. Most writers
 take the steps of the standard's example table times a factor (ITU-T T.81, table K.1), so that one factor is looked for:
-the one for which coefficients c of step q have a large mean of cos(2πc / q). Gain, offset and inversion change nothing. A file with
-another table, such as one of equal steps or a camera's own, shows no steps here: what it has emptied stays hidden.
+the one for which coefficients c of step q have a large mean of cos(2πc / q). Gain, offset and inversion change nothing.
+A file with another table, such as one of equal steps or a camera's own, shows no steps here: what it has emptied stays
+hidden.
 """
 
 from __future__ import annotations

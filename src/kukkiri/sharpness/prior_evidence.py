@@ -1,7 +1,8 @@
 """Blur by explanation: the sigma under which a prior of sharp pictures explains a picture best, noise included.
 
 Each candidate point-spread function is asked how probable it makes the picture itself, everything sharp integrated out
-(`gradient_prior`). Nothing is trained, and no light, gain or contrast is left in the picture before it is asked.
+(`gradient_prior`). There is no network; a few constants, of its interval and of when it abstains, were set on pictures of known
+blur. No light, gain or contrast is left in the picture before it is asked.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class PriorEvidence(Metric):
 
     Parameters
     ----------
-    families : tuple of str
+    families : str or tuple of str
         Of 'gaussian' and 'disc': round blurs that are asked for.
     prior : EvidencePrior, optional
         What knows how sharp pictures look; default: `SparseGradientPrior()`.
@@ -71,14 +72,16 @@ class PriorEvidence(Metric):
     -----
     A prior of two-dimensional spectra knows no direction: under motion or astigmatism the sharpest direction decides.
     What JPEG has emptied is left out where the picture still shows the steps of its file (`jpeg_steps`); resized since,
-    it shows them no more. Texture whose spectrum hardly falls, such as gravel, is unlike the prior: under a disc of
-    more than 7 px radius it passes for a nearly sharp picture of a steep spectrum.
+    it shows them no more, and neither does a file with another table than the standard's. Texture whose spectrum hardly
+    falls, such as gravel or brick, is unlike the prior: under a disc of more than 7 px radius a nearly sharp picture of
+    a steep spectrum may explain it better. The zeros of the disc still show in the evidence; then there is no answer.
     """
 
     name = "prior-evidence"
 
-    def __init__(self, *, families: Sequence[str] = FAMILIES, prior: EvidencePrior | None = None) -> None:
+    def __init__(self, *, families: str | Sequence[str] = FAMILIES, prior: EvidencePrior | None = None) -> None:
         super().__init__()
+        families = (families,) if isinstance(families, str) else families
         if not families or set(families) - set(FAMILIES):
             raise InputError(
                 expected="families of 'gaussian' and 'disc'", got=", ".join(families) or "none", fix="leave them out"
@@ -168,6 +171,8 @@ class PriorEvidence(Metric):
                     sigma_map, sureness, STRIDE, size, nan, sigma_m=metres,
                 )  # fmt: skip
             silent = "no evidence: nothing but noise, or no structure finer than the blur"
+            if (rival := curve.rival) is not None:
+                silent = f"two explanations: {curve.best:.2g} px, and a disc of {rival:.2g} px"
         shares = dict.fromkeys(self.families, nan)
         return Blur(
             nan, nan, (nan, nan), None, nan, nan, nan, shares, noise, sigma_map, sureness, STRIDE, size, nan, silent
@@ -175,14 +180,17 @@ class PriorEvidence(Metric):
 
 
 def verdict(curve: Curve) -> tuple[float, tuple[float, float], Literal["below", "above"] | None]:
-    """Sigma, its 90 % interval, and whether it is only a bound; NaN where the interval is wider than `WIDEST`."""
+    """Sigma, its 90 % interval, and whether it is only a bound.
+
+    NaN where the interval is wider than `WIDEST`, or a much larger disc contends (`Curve.rival`).
+    """
     sigma = curve.best
     low, high = curve.quantiles((0.05, 0.95))
     # In px², since variances of blurs add.
     below = math.hypot(sigma**2 - min(low, sigma) ** 2, HALF_90 * OWN_SCATTER)
     above = math.hypot(max(high, sigma) ** 2 - sigma**2, HALF_90 * OWN_SCATTER)
     low, high = math.sqrt(max(sigma**2 - below, 0.0)), math.sqrt(sigma**2 + above)
-    if min(high, LARGEST) > WIDEST * max(low, SMALLEST):
+    if min(high, LARGEST) > WIDEST * max(low, SMALLEST) or curve.rival is not None:
         return math.nan, (math.nan, math.nan), None
     low, high = low if low > SMALLEST else 0.0, high if high < LARGEST else math.inf
     if sigma < SMALLEST:

@@ -20,7 +20,7 @@ MOST_UNEVEN, MOST_PEAKED, LEAST_SURE, MOST_TURNED = 0.2, 2.5, 0.25, 0.1
 MOST_NOISE = 0.5
 # MTF50 times the mean width of the window. A ramp, whose line spread function is one level, has 0.603 (sinc is 0.5
 # there); an edge that ends within the window 1.6 and more, one that the region cuts short at 2.5 deviations 1.
-LEAST_SHAPE = 0.7
+LEAST_SHAPE = 0.65
 # MTF50 of a Gaussian is so much over its deviation.
 GAUSSIAN = 0.1874
 
