@@ -24,8 +24,8 @@ FINE = 400
 PLACES, OWN_SCATTER = 15.0, 0.11
 # A disc leaves zeros in a spectrum, and with them a peak in the evidence of discs. One beyond this sigma (pixels),
 # which stands out by this share of what it lacks to the best explanation, contends with it. In 72 blurred photographs
-# (12 of BSDS500's training set) none stood out by more than 0.67; in textures under discs of 8 to 12 px radius that would
-# be taken for nearly sharp, by 0.94 and more.
+# (12 of BSDS500's training set) none stood out by more than 0.67; in textures under discs of 8 to 12 px radius that
+# would be taken for nearly sharp, by 0.94 and more.
 RIVAL_FROM, RIVAL = 3.0, 0.8
 # And by so many nats, of places that count as at most `PLACES`.
 RIVAL_LEAST = 3.0

@@ -1,8 +1,8 @@
 """Blur by explanation: the sigma under which a prior of sharp pictures explains a picture best, noise included.
 
 Each candidate point-spread function is asked how probable it makes the picture itself, everything sharp integrated out
-(`gradient_prior`). There is no network; a few constants, of its interval and of when it abstains, were set on pictures of known
-blur. No light, gain or contrast is left in the picture before it is asked.
+(`gradient_prior`). There is no network; a few constants, of its interval and of when it abstains, were set on
+pictures of known blur. No light, gain or contrast is left in the picture before it is asked.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ export function chartCard({ column, tooltip, onRange }) {
       subtitle(column, "p")),
     chart.node,
     element("p", { class: "axis-note" },
-      element("span", { class: "direction" }, column.answers && !column.higher_is_better ? `← ${direction(column)}` : "", chart.log ? element("span", { class: "dim" }, ` ${say("chart.log")}`) : null),
-      element("span", { class: "direction" }, column.answers && column.higher_is_better ? `${direction(column)} →` : ""),
+      element("span", { class: "direction" }, !column.higher_is_better && direction(column) ? `← ${direction(column)}` : "", chart.log ? element("span", { class: "dim" }, ` ${say("chart.log")}`) : null),
+      element("span", { class: "direction" }, column.higher_is_better && direction(column) ? `${direction(column)} →` : ""),
       missing > 0 ? element("span", { class: "missing" }, say("chart.missing", { count: format.count(missing) })) : null),
     fields.node,
     about(column));
