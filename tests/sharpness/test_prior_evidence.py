@@ -154,18 +154,19 @@ def test_large_discs_on_texture_are_right_or_silent(name: str) -> None:
 
 
 def test_a_disc_that_stands_out_contends() -> None:
-    """Evidence that falls from 1 px on by 100 nats, with a peak of discs at 5 px."""
+    """Evidence that falls from 1 px on by 1000 nats, with a peak of discs at 5 px."""
     asked = candidates_of(("gaussian", "disc"))
     logs = torch.tensor([math.log(c.sigma) for c in asked])
     discs = torch.tensor([1.0 if c.family == "disc" else 0.0 for c in asked])
     peak = discs * torch.exp(-0.5 * ((logs - math.log(5)) / 0.05).square())
-    falling = -100 * logs.abs().clamp_max(1)
+    falling = -1000 * logs.abs().clamp_max(1)
     for share, contends in ((0.55, True), (0.3, False)):
-        # It lacks 100·(1 − share): the peaks are 1.22 and 0.43 of that.
-        curve = curve_of(falling + 100 * share * peak, asked, 1)
+        # It lacks 1000·(1 − share): the peaks are 1.22 and 0.43 of that.
+        curve = curve_of(falling + 1000 * share * peak, asked, 1)
         assert curve.rival == (pytest.approx(5, rel=0.02) if contends else None)
         assert math.isnan(verdict(curve)[0]) is contends
-    assert curve_of(falling + 110 * peak, asked, 1).rival is None
+    assert curve_of(falling + 1100 * peak, asked, 1).rival is None
+    assert curve_of((falling + 550 * peak) / 10, asked, 1).rival is None
     assert curve_of(falling[: discs.argmax()], asked[: int(discs.argmax())], 1).rival is None
 
 
