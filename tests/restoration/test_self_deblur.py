@@ -181,10 +181,10 @@ def test_progress_and_early_end(sharp: Tensor) -> None:
     assert seen[0] == (1, 5000) and seen[-1][0] == restored.report["steps"]
 
 
-def test_doubts_are_said(sharp: Tensor) -> None:
-    """After one step the kernel is still level, and nothing is explained yet, whatever the noise."""
-    warnings = kk.restore(Image(sharp[0]), kernel_size=7, steps=1, noise=0.2, **SMALL).report["warnings"]
-    assert any("above 7" in text for text in warnings) and any("residual" in text for text in warnings)
+def test_a_fit_that_failed_says_so(sharp: Tensor) -> None:
+    """After one step nothing is explained yet, whatever the noise; and no other advice is given."""
+    (warning,) = kk.restore(Image(sharp[0]), kernel_size=7, steps=1, noise=0.2, **SMALL).report["warnings"]
+    assert "do not use the result: 1 steps" in warning
 
 
 def test_report_is_json_ready(sharp: Tensor) -> None:
@@ -230,7 +230,7 @@ def test_pictures_that_cannot_be() -> None:
         kk.restore(torch.rand(1, 40, 60))
     with pytest.raises(ShapeError, match="megapixels"):
         kk.restore(torch.rand(1, 1200, 1200), kernel_size=9)
-    with pytest.raises(InputError, match="kernel_size="):
+    with pytest.raises(InputError, match="kernel_size"):
         kk.restore(torch.full((1, 64, 64), 0.5))
 
 

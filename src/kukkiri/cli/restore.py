@@ -41,7 +41,9 @@ def command(
     noise: Annotated[
         float | None, typer.Option("--noise", help="Standard deviation of the noise on [0, 1]. Default: estimated.")
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="The most steps of the fit.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="The most steps of the fit. Default: 1500, out of focus 600.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Where the fit begins.")] = 0,
     roi: Roi = None,
     mask: Mask = None,
@@ -83,6 +85,9 @@ def command(
                 row |= dict(restored.report) | {"files": [printable(file) for file in files_written]}
                 warned += [(picture.name, text) for text in restored.report["warnings"]]
                 rows.append(_line(picture, restored, files_written))
+            except KeyboardInterrupt:
+                typer.echo("kukkiri: interrupted; of this picture nothing is written", err=True)
+                raise
             except Exception as problem:
                 row["error"] = explain(problem)
         if row["error"] is not None:

@@ -245,7 +245,7 @@ def _statistics(
     # A censored interval is open on its side, whatever number stands there.
     low, high = np.where(below, 0, low[there]), np.where(above, np.inf, high[there])
     has_interval = ~np.isnan(low) & ~np.isnan(high)
-    closed = has_interval & ~below & ~above
+    closed = has_interval & ~below & ~above & (low > 0)
     own, constant = (s[chosen] for s in scores)
     with_intervals = bool(has_interval.any())
     return Statistics(

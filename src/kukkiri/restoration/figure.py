@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from kukkiri.images.image import Image
 from kukkiri.replacing import replacing
 from kukkiri.restoration.restoration import Restoration
 
-# Pixels of the figure for one of the picture, and the most of one side.
-ENLARGED, MOST = 2, 1200
+# Pixels of the figure for one of the picture; the most and the least of its longer side.
+ENLARGED, MOST, LEAST = 2, 1200, 300
 
 
 def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
@@ -25,7 +26,8 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
     from matplotlib.figure import Figure
 
     after, kernel = restored.image, restored.kernel
-    scale = min(ENLARGED, MOST / max(before.width, before.height))
+    side = max(before.width, before.height)
+    scale = min(max(ENLARGED, LEAST / side), MOST / side)
     width, height = before.width * scale / 100, before.height * scale / 100
     with mpl.rc_context({"font.size": 9, "text.color": "#1f2933", "axes.titlelocation": "left", "axes.titlesize": 9.5}):
         figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.6), layout="constrained")
@@ -51,5 +53,8 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
             axes[2].text(0.5, -0.04, size, transform=axes[2].transAxes, ha="center", va="top")
         for place in axes:
             place.set_axis_off()
+        if restored.report.get("warnings"):
+            text = "\n".join(textwrap.wrap("; ".join(restored.report["warnings"]), int(24 * width) + 20))
+            figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color="#c8553d")
         with replacing(out) as temporary:
             figure.savefig(temporary, format="png", dpi=100)

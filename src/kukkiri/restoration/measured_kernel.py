@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.image import Image
 from kukkiri.optics import psf
 from kukkiri.restoration.self_deblur_settings import LARGEST_KERNEL
@@ -35,7 +35,10 @@ def measured_blur(image: Image, missing: Tensor | None, *, kernel_is_round: bool
     found = blur(picture, mask=missing)
     if not kernel_is_round or found.abstained:
         return found
-    finer = PriorEvidence().estimate(picture, mask=missing)[0]
+    try:
+        finer = PriorEvidence().estimate(picture, mask=missing)[0]
+    except ShapeError:  # it wants 64 px a side that are not masked
+        return found
     if finer.abstained or finer.bound:
         return found
     meet = finer.interval[0] <= found.interval[1] and found.interval[0] <= finer.interval[1]
@@ -54,7 +57,7 @@ def covering_side(sigma: float | None) -> int:
         raise InputError(
             expected="a picture that tells its blur, or a kernel_size",
             got="one whose blur is out of range or cannot be measured",
-            fix="pass kernel_size=, an odd number of pixels larger than the blur",
+            fix="pass kernel_size (--kernel-size), an odd number of pixels larger than the blur",
         )
     return min(2 * math.ceil(3 * sigma) + 3, LARGEST_KERNEL)
 

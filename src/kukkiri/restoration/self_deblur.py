@@ -212,15 +212,17 @@ def fit(
 def _doubts(job: Fit, kernel_is_found: bool, noise: float, deviation: float, picture: Tensor) -> list[str]:
     """What a person should know before believing the result."""
     said = []
+    if job.residual > UNEXPLAINED * noise or job.residual > UNEXPLAINED_SHARE * deviation:
+        said.append(
+            f"not explained: the residual is {job.residual / noise:.1f} times the noise and "
+            f"{job.residual / deviation:.0%} of the picture's deviation; "
+            f"do not use the result: {job.done} steps were too few, or the blur is not the same everywhere"
+        )
+        return said  # what else there is to say of a fit that failed would mislead
     kernel = job.kernel()
     rim = torch.cat([kernel[0], kernel[-1], kernel[:, 0], kernel[:, -1]])
     if kernel_is_found and job.side > SMALLEST_RIM and float(rim.max()) > CUT_OFF * float(kernel.max()):
-        said.append(f"the kernel reaches its rim: pass a kernel_size above {job.side}")
-    if job.residual > UNEXPLAINED * noise or job.residual > UNEXPLAINED_SHARE * deviation:
-        said.append(
-            f"the residual is {job.residual / noise:.1f} times the noise and {job.residual / deviation:.0%} of the "
-            "picture's deviation: the fit failed, or the blur is not the same everywhere"
-        )
+        said.append(f"the kernel reaches its rim: pass a kernel_size (--kernel-size) above {job.side}")
     full = float((picture > 0.98 * job.reach).float().mean())
     if full > FULL and full > 2 * float((job.seen > 0.98 * job.reach).float().mean()):
         said.append(f"{full:.1%} of the result is at the top of its range: bright detail may be cut off")
@@ -230,9 +232,9 @@ def _doubts(job: Fit, kernel_is_found: bool, noise: float, deviation: float, pic
 def _check_size(image: Image, side: int) -> None:
     if min(image.height, image.width) < max(LEAST_SIDE, side + 1):
         raise ShapeError(
-            expected=f"sides of at least {max(LEAST_SIDE, side + 1)} pixels for a kernel of {side}",
+            expected=f"sides of at least {max(LEAST_SIDE, side + 1)} pixels",
             got=f"{image.width}×{image.height}",
-            fix="pass a larger picture, or a smaller kernel_size",
+            fix="pass a larger picture" + (", or a smaller kernel_size" if side >= LEAST_SIDE else ""),
         )
     if image.height * image.width > MOST_PIXELS:
         raise ShapeError(

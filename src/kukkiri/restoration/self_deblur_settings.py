@@ -80,7 +80,9 @@ class SelfDeblurSettings:
         size = self.kernel_size
         if size is not None and not (3 <= size <= LARGEST_KERNEL and size % 2):
             raise InputError(
-                expected=f"an odd kernel_size from 3 to {LARGEST_KERNEL}", got=str(size), fix="leave it out"
+                expected=f"an odd kernel_size from 3 to {LARGEST_KERNEL}",
+                got=str(size),
+                fix="leave it out, or pass one odd",
             )
         for name, least in (("steps", 1), ("channels", 4), ("patience", 1)):
             if getattr(self, name) < least:
