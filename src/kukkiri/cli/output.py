@@ -48,8 +48,8 @@ def show(*parts: Any) -> None:
     """Print for people, on standard output."""
     from rich.console import Console
 
-    # Not a terminal: a line must not break at 80 columns, since something will read it.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    # Not a terminal: no line may break, however long its path, since something will read it.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
     for part in parts:
         console.print(part)
 

@@ -53,7 +53,7 @@ def linearise(values: Array, oecf: Oecf, bit_depth: int) -> Array:
         if digital[-1] > full * 1.0001:
             raise InputError(
                 expected=f"digital values up to {full:g}, as in the picture",
-                got=f"{digital[-1]:g} in {one_line(oecf, 80)}",
+                got=f"{digital[-1]:g} in {one_line(oecf)}",
                 fix="give the table of this camera's files, in their own digital values",
             )
         return np.asarray(np.interp(values * full, digital, light / light.max()))
@@ -101,7 +101,7 @@ def check_table(values: Array, oecf: Oecf, bit_depth: int) -> float:
     outside = float(((found < digital[0] - slack) | (found > digital[-1] + slack)).any(0).mean())
     if outside > MOST_OUTSIDE:
         raise InputError(
-            expected=f"pixels from {digital[0]:g} to {digital[-1]:g}, as in {one_line(oecf, 80)}",
+            expected=f"pixels from {digital[0]:g} to {digital[-1]:g}, as in {one_line(oecf)}",
             got=f"{outside:.0%} of them outside, values from {found.min():g} to {found.max():g}",
             fix="give the table of this camera's files, in their own digital values, and reaching over all of them",
         )
