@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, one_line
 from kukkiri.metrics.base import Metric
+from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.metrics.table import spec_of
+from kukkiri.weights import Weights
 
 
 def metric(
-    name: str, *, weights: str | Path | None = None, device: str | torch.device | None = None, **options: Any
+    name: str, *, weights: Weights | None = None, device: str | torch.device | None = None, **options: Any
 ) -> Metric:
     """Build a metric.
 
@@ -23,12 +24,14 @@ def metric(
     ----------
     name : str
         One of `kk.metrics()`; 'kukkiri list' shows them.
-    weights : str or Path, optional
-        Key in the catalogue, or path of a file in the official layout; default: the metric's own.
+    weights : str, Path, or mapping of Tensor, optional
+        Key in the catalogue, path of a file in the official layout, or its tensors by their official names; default:
+        the metric's own.
     device : str or torch.device, optional
         Default: the CPU.
     **options
-        The constructor's own options; a name that it does not know is an error.
+        The constructor's own options, and for metrics that are networks `precision` and `max_side`
+        (`metrics.learned`); a name that is not known is an error.
 
     Returns
     -------
@@ -47,7 +50,8 @@ def metric(
     spec = spec_of(name)
     module, _, class_name = spec.implementation.partition(":")
     kind = getattr(import_module(module), class_name)
-    known = [p for p in inspect.signature(kind).parameters if p != "weights"]
+    shared = tuple(inspect.signature(LearnedMetric.configure).parameters)[1:] if issubclass(kind, LearnedMetric) else ()
+    known = [p for p in (*inspect.signature(kind).parameters, *shared) if p != "weights"]
     unknown = [o for o in options if o not in known]
     if unknown:
         raise InputError(
@@ -57,9 +61,14 @@ def metric(
         )
     if weights is not None:
         if not spec.weights:
-            raise InputError(expected=f"no weights for {name}", got=str(weights), fix="leave weights out: it has none")
+            raise InputError(
+                expected=f"no weights for {name}", got=one_line(weights, 80), fix="leave weights out: it has none"
+            )
         options["weights"] = weights
+    common = {name: options.pop(name) for name in shared if name in options}
     built: Metric = kind(**options).eval()
+    if isinstance(built, LearnedMetric):
+        built.configure(**common)
     for parameter in built.parameters():
         parameter.requires_grad_(False)
     return built if device is None else built.to(check_device(device))

@@ -13,7 +13,9 @@ from kukkiri.metrics.spec import MetricSpec
 FAMILIES = (
     "kukkiri.sharpness.specs",
     "kukkiri.quality.full_reference.specs",
+    "kukkiri.quality.full_reference.learned_specs",
     "kukkiri.quality.no_reference.specs",
+    "kukkiri.quality.no_reference.learned_specs",
 )
 
 # What a folder is measured by unless other metrics are named.

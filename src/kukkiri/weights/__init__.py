@@ -9,14 +9,17 @@ from kukkiri.weights.cache import cache_dir, path_of, present, verify
 from kukkiri.weights.catalogue import WeightEntry, catalogue, entry_of
 from kukkiri.weights.fetching import fetch
 from kukkiri.weights.loading import check_layout, load_tensors, locate
+from kukkiri.weights.networks import Weights, load_into
 
 __all__ = [
     "WeightEntry",
+    "Weights",
     "cache_dir",
     "catalogue",
     "check_layout",
     "entry_of",
     "fetch",
+    "load_into",
     "load_tensors",
     "locate",
     "path_of",

@@ -53,15 +53,18 @@ def locate(key_or_path: str | os.PathLike[str]) -> Path:
     )
 
 
-def load_tensors(key_or_path: str | os.PathLike[str], *, inside: str | None = None) -> dict[str, Tensor]:
+def load_tensors(
+    key_or_path: str | os.PathLike[str], *, inside: str | tuple[str, ...] | None = None
+) -> dict[str, Tensor]:
     """The tensors of a checkpoint, by the names that its authors gave them.
 
     Parameters
     ----------
     key_or_path : str or path
         As for `locate`. The contents of a catalogue's file are checked against its sha256.
-    inside : str, optional
-        Where the tensors lie in a nested file ('state_dict', say). Nothing is unwrapped unless it is named.
+    inside : str or tuple of str, optional
+        Where the tensors lie in a nested file ('state_dict', say). Nothing is unwrapped unless it is named. Of a
+        tuple, the first that is there; a file that has none of them must hold the tensors themselves.
 
     Returns
     -------
@@ -79,7 +82,10 @@ def load_tensors(key_or_path: str | os.PathLike[str], *, inside: str | None = No
     if isinstance(key_or_path, str) and key_or_path in catalogue():
         path = require_whole(entry_of(key_or_path))
     contents = _read(path)
-    if inside is not None:
+    if isinstance(inside, tuple):
+        there = [name for name in inside if isinstance(contents, Mapping) and isinstance(contents.get(name), Mapping)]
+        contents = contents[there[0]] if there else contents
+    elif inside is not None:
         if not (isinstance(contents, Mapping) and inside in contents):
             raise WeightError(
                 expected=f"an entry {inside!r} in {path.name}", got=_describe(contents), fix="name an entry that it has"
