@@ -1,6 +1,7 @@
 """Write the generated pages: `make docs`. Tests compare, so that they cannot go stale.
 
-docs/metrics.md comes from the specs, here; docs/which-sharpness.md from measured results, see which_sharpness.py.
+docs/metrics.md comes from the specs, here; docs/which-sharpness.md from measured results, see which_sharpness.py,
+docs/quality-networks.md and docs/surveys.md from specs and results, see networks.py.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ def _extra(s: MetricSpec) -> str:
 if __name__ == "__main__":
     import which_sharpness
 
+    import networks
+
     PAGE.write_text(page(), encoding="utf-8")
     which_sharpness.PAGE.write_text(which_sharpness.page(), encoding="utf-8")
     which_sharpness.draw()
+    networks.PAGE.write_text(networks.page(), encoding="utf-8")
+    networks.SURVEYS.write_text(networks.surveys(), encoding="utf-8")

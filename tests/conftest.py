@@ -10,6 +10,7 @@ REASONS = (
     "takes colour only",
     "node is not installed",
     "open files are listed on Linux only",
+    "has not been fetched",
 )
 
 

@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kukkiri.errors import KukkiriError
+    from kukkiri.evaluation.agreement import Agreement
+    from kukkiri.evaluation.scores import evaluate
     from kukkiri.images.image import Image
     from kukkiri.images.reading import load
     from kukkiri.inspection.measuring import measure
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from kukkiri.sharpness.slanted_edge import Sfr, sfr
 
 __all__ = [
+    "Agreement",
     "Blur",
     "Calibration",
     "Field",
@@ -49,6 +52,7 @@ __all__ = [
     "blur",
     "calibrate",
     "compare",
+    "evaluate",
     "field",
     "focus_series",
     "focus_step",
@@ -63,6 +67,8 @@ __all__ = [
 
 # name → module that has it; a package that is called like its verb answers for itself.
 _LAZY = {
+    "Agreement": "kukkiri.evaluation.agreement",
+    "evaluate": "kukkiri.evaluation.scores",
     "Image": "kukkiri.images.image",
     "KukkiriError": "kukkiri.errors",
     "Metric": "kukkiri.metrics.base",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import fields
+from importlib import import_module
 
 import pytest
 from typer.testing import CliRunner
 
 from kukkiri.cli.weights import app
 from kukkiri.errors import InputError, UnknownNameError, WeightError
+from kukkiri.weights import catalogue
 from weights import conftest as fixtures
 from weights.file_server import BODY, FILE, Answer, entry_text, write_catalogue
 
 home, server = fixtures.home, fixtures.server
+SHA = hashlib.sha256(BODY).hexdigest()
 
 
 def run(*arguments: str):
@@ -52,10 +57,43 @@ def test_fetch_verify_path(server, home):
     assert all(line.endswith(": whole") for line in lines)
 
 
+def test_list_says_what_is_not_known(server, tmp_path):
+    write_catalogue(tmp_path / "extra.toml", entry_text(server.url, size=0, sha256="0123abcd"))
+    text = run("list").stdout
+    assert "size not known" in text
+    assert "8 digits known" in text
+    row = next(row for row in json.loads(run("list", "--json").stdout) if row["key"] == "demo-net")
+    assert (row["size"], row["sha256"]) == (None, "0123abcd")
+
+
+def test_a_file_put_there_by_hand_is_verified_first(server, home, tmp_path):
+    write_catalogue(tmp_path / "extra.toml", entry_text(server.url, size=0, sha256=SHA[:8]))
+    (home / "weights").mkdir(parents=True)
+    (home / "weights" / FILE).write_bytes(BODY)
+    assert "kukkiri weights verify demo-net" in str(run("path", "demo-net").exception)
+    assert run("verify", "demo-net").exit_code == 0
+    assert run("path", "demo-net").exit_code == 0
+    assert server.requests == []
+
+
+@pytest.fixture
+def without_authors_files(tmp_path, monkeypatch):
+    """The package's own catalogue with nothing to download in it: these tests need no network."""
+    shipped = [
+        entry_text("", key=key, **{f.name: getattr(entry, f.name) or None for f in fields(entry) if f.name != "key"})
+        for key, entry in catalogue().items()
+        if entry.kind == "shipped"
+    ]
+    monkeypatch.setattr(
+        import_module("kukkiri.weights.catalogue"), "_OWN", write_catalogue(tmp_path / "own.toml", *shipped)
+    )
+
+
+@pytest.mark.usefixtures("without_authors_files")
 def test_fetch_all_goes_on_after_a_failure(server, home, tmp_path):
     server.answers = [Answer(status=404)]
-    with (tmp_path / "extra.toml").open("a") as catalogue:
-        catalogue.write(entry_text(server.url, key="other-net", file="other-net.pth"))
+    with (tmp_path / "extra.toml").open("a") as extra:
+        extra.write(entry_text(server.url, key="other-net", file="other-net.pth"))
     result = run("fetch", "--all", "--json")
     rows = {row["key"]: row for row in json.loads(result.stdout)}
     assert result.exit_code == 1
@@ -64,6 +102,7 @@ def test_fetch_all_goes_on_after_a_failure(server, home, tmp_path):
     assert len(result.stderr.splitlines()) == 1
     assert rows["other-net"]["path"] == str(home / "weights" / "other-net.pth")
     assert rows["niqe-pristine"]["error"] is None
+    assert len(rows) == 2 + sum(entry.kind == "shipped" for entry in catalogue().values())
 
 
 @pytest.mark.parametrize("arguments", [["fetch"], ["fetch", "demo-net", "--all"]])

@@ -10,6 +10,8 @@ from kukkiri.pages.language import LANGUAGES, language_of_locale, texts
 PLACEHOLDER = re.compile(r"\{\w+\}")
 # What is written in Latin letters in Japanese, too.
 LATIN = {"Kukkiri", "JavaScript", "RGB", "px", "SSIM", "Enter", "Esc", "Shift", "plane"}
+# Names of networks and of sets of rated pictures.
+LATIN |= {"AlexNet", "VGG", "SqueezeNet", "KonIQ", "SPAQ", "AVA", "PaQ", "PiQ"}
 # Families of keys of which the pages build the end: say(`direction.${answers}_higher`).
 BUILT = (
     *("direction.", "better_than.", "extremes.best_", "extremes.worst_", "failure.", "overlay.", "panel.channels_"),
@@ -33,7 +35,7 @@ def test_a_text_keeps_its_placeholders_and_is_translated(key: str) -> None:
 def test_every_text_is_used_and_every_used_text_is_there() -> None:
     root = files("kukkiri.pages")
     sources = [f.read_text("utf-8") for folder in ("static", "templates") for f in root.joinpath(folder).iterdir()]
-    sources.append(root.joinpath("report.py").read_text("utf-8"))
+    sources += [root.joinpath(name).read_text("utf-8") for name in ("report.py", "agreement.py")]
     quoted = {key for source in sources for key in re.findall(r"""["'`]([a-z_]+\.[a-z_0-9]+)["'`]""", source)}
     used = {key for key in quoted if not key.endswith((".js", ".css"))}
     known = set(texts("en"))

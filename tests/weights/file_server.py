@@ -27,6 +27,7 @@ class Answer:
     ranges: bool = True  # honour the Range header
     length: bool = True  # send Content-Length
     stall_at: int | None = None  # wait there until `released`
+    etag: str = ""  # send it
 
 
 @dataclass
@@ -55,6 +56,8 @@ class FileServer:
         handler.send_response(status)
         if status == 206:
             handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        if answer.etag:
+            handler.send_header("ETag", answer.etag)
         if answer.length:
             handler.send_header("Content-Length", str(len(part)))
         handler.end_headers()
@@ -112,7 +115,7 @@ def entry_text(server: str, /, *, key: str = "demo-net", body: bytes = BODY, **c
         for name, value in values.items()
         if value is not None
     ]
-    return "\n".join([f"[{key}]", *lines, ""])
+    return "\n".join([f'["{key}"]', *lines, ""])
 
 
 def write_catalogue(path: Path, *entries: str) -> Path:

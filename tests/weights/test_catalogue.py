@@ -93,14 +93,25 @@ class TestExtraCatalogue:
         use(entry_text("", url=None, hub="owner/name", revision="a" * 40, hub_file="sub/model.pth"))
         assert entry_of("demo-net").address == f"https://huggingface.co/owner/name/resolve/{'a' * 40}/sub/model.pth"
 
+    def test_size_and_later_digits_may_be_unknown(self, use):
+        use(entry_text("https://example.org", size=0, sha256="0123abcd"))
+        entry = entry_of("demo-net")
+        assert (entry.exact, entry.fingerprint) == (False, "sha256 0123abcd… (8 of 64 digits known)")
+        assert not present("demo-net")
+
     @pytest.mark.parametrize(
         ("changes", "complaint"),
         [
             ({"colour": "red"}, "unknown field 'colour'"),
             ({"paper": None}, "no field 'paper'"),
             ({"size": True}, "size is not of type int"),
-            ({"size": 0}, "size must be at least 1"),
+            ({"size": -1}, "size must be at least 1"),
+            ({"size": 0, "kind": "shipped", "url": None}, "size must be at least 1"),
             ({"sha256": "abc"}, "64 hexadecimal digits"),
+            ({"sha256": "0123abc"}, "64 hexadecimal digits"),
+            ({"sha256": "0" * 65}, "64 hexadecimal digits"),
+            ({"sha256": "0123ABCD"}, "64 hexadecimal digits"),
+            ({"sha256": "0123abcd", "kind": "shipped", "url": None}, "64 hexadecimal digits"),
             ({"kind": "borrowed"}, "kind must be"),
             ({"file": "../up.pth"}, "plain name"),
             ({"file": "net.exe"}, "plain name"),

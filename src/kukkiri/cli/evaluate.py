@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kukkiri.cli import evaluate_scores
 from kukkiri.cli.output import print_json, show, table
 from kukkiri.metrics.table import metric_names, metrics
 
@@ -20,6 +21,9 @@ app = typer.Typer(name="evaluate", help="How far a metric can be trusted.", no_a
 @app.callback()
 def _group() -> None:
     """How far a metric can be trusted."""
+
+
+app.command("scores")(evaluate_scores.command)
 
 
 @app.command()

@@ -39,7 +39,7 @@ app = typer.Typer(
 app.command("measure")(measure.command)
 app.command("blur")(blur.command)
 app.command("quality")(quality.command)
-app.command("compare")(compare.command)
+app.command("compare", cls=compare.Command)(compare.command)
 app.command("restore")(restore.command)
 app.command("calibrate")(calibrate.command)
 app.command("train")(train.command)

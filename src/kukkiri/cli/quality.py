@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kukkiri.cli.options import AutoMask
+from kukkiri.cli.options import AutoMask, Device, MaxSide, Precise, WeightFiles
 from kukkiri.cli.output import Json, print_scores
 from kukkiri.metrics.table import metric_names
 
@@ -19,11 +19,25 @@ def command(
         typer.Option("--metric", "-m", help="Any that needs no reference; repeat it or part by commas. Default: niqe."),
     ] = None,
     auto_mask: AutoMask = True,
+    max_side: MaxSide = None,
+    device: Device = None,
+    precision: Precise = None,
+    weights: WeightFiles = None,
     json: Json = False,
 ) -> None:
     """Score pictures by themselves. Whole folders: 'kukkiri measure'."""
-    from kukkiri.quality.many import score_files
+    from kukkiri.quality.many import Scoring, build_metrics, parse_weights, score_pairs
+    from kukkiri.quality.pairing import Pair
 
-    rows = list(score_files(pictures, None, metric_names(metric, ["niqe"]), auto_mask=auto_mask))
+    scoring = Scoring(
+        auto_mask=auto_mask,
+        device=device,
+        max_side=max_side,
+        precision=precision,
+        weights=parse_weights(weights or ()),
+    )
+    metrics = build_metrics(metric_names(metric, ["niqe"]), scoring, reference=False)
+    pairs = [Pair(path.stem, path) for path in pictures]
+    rows = [row for part in score_pairs(pairs, metrics, scoring) for row in part]
     print_scores(rows, json)
     raise typer.Exit(int(any(row["error"] for row in rows)))

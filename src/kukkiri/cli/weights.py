@@ -26,7 +26,7 @@ def list_(as_json: Json = False) -> None:
             "key": entry.key,
             "what": entry.what,
             "kind": entry.kind,
-            "size": entry.size,
+            "size": entry.size or None,
             "licence": entry.licence,
             "commercial_use": entry.commercial_use,
             "present": present(entry.key),
@@ -45,13 +45,14 @@ def list_(as_json: Json = False) -> None:
             row["key"],
             row["what"],
             row["kind"],
-            decimal(row["size"]),
+            decimal(row["size"]) if row["size"] else "size not known",
+            f"{len(row['sha256'])} digits known",
             row["licence"] if row["commercial_use"] else f"{row['licence']}, no commercial use",
             "yes" if row["present"] else "no",
         )
         for row in rows
     ]
-    show(table(["key", "what", "kind", "size", "licence", "present"], cells, right=["size"]))
+    show(table(["key", "what", "kind", "size", "sha256", "licence", "present"], cells, right=["size"]))
     show(f"Downloads lie in {cache_dir()}; 'kukkiri weights path KEY' tells where one file is.")
 
 
@@ -107,6 +108,8 @@ def fetch(
 @app.command()
 def verify(keys: Keys = None, as_json: Json = False) -> None:
     """Compare the sha256 of checkpoints with the catalogue's; exit 1 if one is damaged or missing.
+
+    Of which only the first digits are known there, the others are noted on the first check, and hold from then on.
 
     Without keys: all that are there, and those that came with the package.
     """

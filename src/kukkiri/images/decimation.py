@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -38,3 +39,26 @@ def decimate(image: Tensor, factor: int, border: str = "symmetric") -> Tensor:
         return image
     before, after = (factor - 1) // 2, factor // 2
     return F.avg_pool2d(pad(image, (before, after, before, after), border), factor)
+
+
+def spread(image: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
+    """Values of a decimated picture, each over the pixels that it was the mean of: the way back from `decimate`.
+
+    Parameters
+    ----------
+    image : Tensor, (N, C, ceil(H / factor), ceil(W / factor))
+    factor : int
+    size : (int, int)
+        H and W.
+
+    Returns
+    -------
+    Tensor, (N, C, H, W)
+    """
+    if factor == 1:
+        return image
+    rows, columns = (
+        ((torch.arange(n, device=image.device) + (factor - 1) // 2) // factor).clamp_max(small - 1)
+        for n, small in zip(size, image.shape[-2:])
+    )
+    return image[..., rows, :][..., columns]

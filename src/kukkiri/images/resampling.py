@@ -31,6 +31,7 @@ METHODS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {"bicubic": (cubi
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # or taps first built in inference mode could not be used in training
 def resampling_taps(
     length: int, new_length: int, scale: float, method: str = "bicubic", antialias: bool = True
 ) -> tuple[Tensor, Tensor]:

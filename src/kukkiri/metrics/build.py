@@ -60,7 +60,7 @@ def metric(
             fix="check the spelling",
         )
     if weights is not None:
-        if not spec.weights:
+        if "weights" not in inspect.signature(kind).parameters:
             raise InputError(
                 expected=f"no weights for {name}", got=one_line(weights, 80), fix="leave weights out: it has none"
             )

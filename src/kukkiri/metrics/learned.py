@@ -7,9 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, WeightError
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.base import Metric
+from kukkiri.weights import Weights
 
 Precision = Literal["float32", "bfloat16", "float16"]
 _TYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -47,6 +48,24 @@ class LearnedMetric(Metric):
                 fix="take a larger one, or leave it out",
             )
         self.precision, self.max_side = precision, max_side
+
+    def own_weights(self, weights: Weights | None) -> Weights:
+        """What to load: the weights that are given, or else the metric's own checkpoint.
+
+        Raises
+        ------
+        WeightError
+            If none is given, and none is published.
+        """
+        if weights is not None:
+            return weights
+        if not self.spec.weights:
+            raise WeightError(
+                expected=f"weights for {self.spec.name}, of which no checkpoint is published that can be fetched",
+                got="none",
+                fix="pass weights=, a file in the layout that the metric's documentation tells",
+            )
+        return self.spec.weights[0]
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
         """One value a sample.

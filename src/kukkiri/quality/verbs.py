@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError
@@ -13,12 +14,24 @@ if TYPE_CHECKING:
 
     from kukkiri.images.image import Image, ImageLike
     from kukkiri.metrics.base import Metric
+    from kukkiri.metrics.learned import Precision
     from kukkiri.metrics.score import Score
+    from kukkiri.quality.aligning import Align, Ready
+    from kukkiri.weights import Weights
 
 log = logging.getLogger("kukkiri")
 
 
-def quality(image: ImageLike, metric: str | Metric = "niqe", *, mask: Any = "auto") -> Score:
+def quality(
+    image: ImageLike,
+    metric: str | Metric = "niqe",
+    *,
+    mask: Any = "auto",
+    weights: Weights | None = None,
+    device: str | None = None,
+    max_side: int | None = None,
+    precision: Precision | None = None,
+) -> Score:
     """How good (or how sharp) is a picture, by itself?
 
     Parameters
@@ -29,6 +42,12 @@ def quality(image: ImageLike, metric: str | Metric = "niqe", *, mask: Any = "aut
         Any that needs no reference; 'kukkiri list' shows them.
     mask : 'auto' | None | Boolean (H, W)
         True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text.
+    weights, device
+        As for `kk.metric`; for a metric that is given by its name, as the two that follow.
+    max_side : int, optional
+        Of metrics that are networks: pictures with a longer side are reduced to it first.
+    precision : 'float32' | 'bfloat16' | 'float16', optional
+        Of metrics that are networks; see `kukkiri.metrics.learned`.
 
     Returns
     -------
@@ -39,50 +58,112 @@ def quality(image: ImageLike, metric: str | Metric = "niqe", *, mask: Any = "aut
     KukkiriError
         If the picture cannot be read or measured; the message says why.
     """
-    return _score(image, None, metric, mask)
+    from kukkiri.images.image import as_image
+    from kukkiri.quality.aligning import Ready
+
+    measure = _built(metric, weights=weights, device=device, max_side=max_side, precision=precision)
+    picture = as_image(image)
+    _say_planes(image, picture)
+    return score(Ready(picture, None, _mask(mask, picture, picture)), measure)
 
 
-def compare(image: ImageLike, reference: ImageLike, metric: str | Metric = "ssim", *, mask: Any = "auto") -> Score:
+def compare(
+    image: ImageLike,
+    reference: ImageLike,
+    metric: str | Metric = "ssim",
+    *,
+    mask: Any = "auto",
+    align: Align = False,
+    tones: bool = True,
+    weights: Weights | None = None,
+    device: str | None = None,
+    max_side: int | None = None,
+    precision: Precision | None = None,
+) -> Score:
     """How near is a picture to its reference?
 
     Parameters
     ----------
-    image, reference : image-like, of one size
+    image, reference : image-like
+        Of one size, unless they are aligned.
     metric : str or Metric
         Any that needs a reference.
-    mask : 'auto' | None | Boolean (H, W)
+    mask : 'auto' | None | Boolean (H, W) of the picture
         True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text in the reference.
+    align : False | True | 'translation' | 'affine' | 'homography'
+        Bring the reference into register with the picture first, to a few hundredths of a pixel: a scan with its
+        original. True is 'affine'. The picture's pixels stay as they are; what lies outside the reference is masked.
+    tones : bool
+        With `align`: bring the reference's gain, offset and gamma to the picture's too.
+    weights, device
+        As for `kk.metric`; for a metric that is given by its name, as the two that follow.
+    max_side : int, optional
+        Of metrics that are networks: pictures with a longer side are reduced to it first.
+    precision : 'float32' | 'bfloat16' | 'float16', optional
+        Of metrics that are networks; see `kukkiri.metrics.learned`.
 
     Returns
     -------
     Score
+        With `align` an `AlignedScore`, whose `registration` says where the picture lies and how well they match.
 
     Raises
     ------
     KukkiriError
-        If a picture cannot be read, or sizes or channels differ.
+        If a picture cannot be read, sizes or channels differ, or the pictures cannot be aligned.
     """
-    return _score(image, reference, metric, mask)
-
-
-def _score(image: ImageLike, reference: ImageLike | None, metric: str | Metric, mask: Any) -> Score:
     from kukkiri.images.image import as_image
-    from kukkiri.images.masks import as_mask
+    from kukkiri.quality.aligning import in_register
+
+    measure = _built(metric, weights=weights, device=device, max_side=max_side, precision=precision)
+    x, r = as_image(image), as_image(reference)
+    for given, picture in ((image, x), (reference, r)):
+        _say_planes(given, picture)
+    if align is False:
+        return score(in_register(x, r, _mask(mask, r, x), False), measure)
+    own = mask if isinstance(mask, str) else None
+    ready = in_register(x, r, _mask(own, r, r), align, tones=tones)
+    given_mask = None if isinstance(mask, str) else _mask(mask, x, x)
+    if given_mask is not None and ready.mask is not None:
+        ready = replace(ready, mask=ready.mask | given_mask)
+    return score(ready, measure)
+
+
+def _built(metric: str | Metric, **options: Any) -> Metric:
     from kukkiri.metrics.build import metric as build
 
-    measure = build(metric) if isinstance(metric, str) else metric
-    x = as_image(image)
-    r = None if reference is None else as_image(reference)
-    for picture in (x, r):
-        if picture is not None and picture.metadata.get("planes", 1) > 1 and isinstance(image, (str, os.PathLike)):
-            log.warning("%s holds %d pictures; the first is taken", picture.path, picture.metadata["planes"])
+    chosen = {name: value for name, value in options.items() if value is not None}
+    if isinstance(metric, str):
+        return build(metric, **chosen)
+    if chosen:
+        raise InputError(
+            expected=f"the name of a metric with {', '.join(chosen)}",
+            got="a metric that is built already",
+            fix="give it to kk.metric(name, …) instead",
+        )
+    return metric
+
+
+def _say_planes(given: ImageLike, picture: Image) -> None:
+    if picture.metadata.get("planes", 1) > 1 and isinstance(given, (str, os.PathLike)):
+        log.warning("%s holds %d pictures; the first is taken", picture.path, picture.metadata["planes"])
+
+
+def _mask(mask: Any, searched: Image, measured: Image) -> Tensor | None:
+    """The mask that is meant, Boolean (H, W): found in one picture, or given for the other."""
+    from kukkiri.images.masks import as_mask
+
+    if mask is None:
+        return None
     if isinstance(mask, str):
         if mask != "auto":
             raise InputError(
                 expected="'auto', None or a Boolean array as mask", got=repr(mask), fix="load the file first"
             )
-        mask = automatic_mask(x if r is None else r)
-    return score(x, r, measure, None if mask is None else as_mask(mask, (x.height, x.width)))
+        mask, measured = automatic_mask(searched), searched
+        if mask is None:
+            return None
+    return as_mask(mask, (measured.height, measured.width))
 
 
 def automatic_mask(image: Image) -> Tensor | None:
@@ -92,17 +173,21 @@ def automatic_mask(image: Image) -> Tensor | None:
     return find_overlays(image).mask
 
 
-def score(image: Image, reference: Image | None, metric: Metric, mask: Tensor | None) -> Score:
-    """The score of one picture by a metric that is built, with a mask that is known."""
+def score(ready: Ready, metric: Metric) -> Score:
+    """The score by a metric that is built, of pictures that are read and, if need be, aligned."""
     from kukkiri.metrics.score import Score
+    from kukkiri.quality.aligning import AlignedScore
 
+    image, mask = ready.image, ready.mask
     if mask is not None and not bool(mask.any()):
         mask = None
-    value = metric(image, reference, mask=mask)
-    return Score(
-        value=float(value),
+    found = Score(
+        value=float(metric(image, ready.reference, mask=mask)),
         metric=metric.spec.name,
         higher_is_better=metric.spec.higher_is_better,
         unit=metric.spec.unit,
         masked=0.0 if mask is None else metric.share_left_out(mask, (image.height, image.width)),
     )
+    if ready.registration is None:
+        return found
+    return AlignedScore(**vars(found), registration=ready.registration)

@@ -22,6 +22,7 @@ CELL = 8  # blocks of the spatial part, pixels
 
 
 @cache
+@torch.inference_mode(False)  # or a matrix first built in inference mode could not be used in training
 def polar_average(block: int) -> Tensor:
     """The matrix that averages an amplitude spectrum over all directions.
 

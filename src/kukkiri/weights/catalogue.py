@@ -14,6 +14,10 @@ from kukkiri.errors import InputError, unknown_name
 
 Kind = Literal["shipped", "published"]
 
+# Hexadecimal digits of a whole sha256; and how many a published entry must have (as many as a file's name may bear).
+DIGITS = 64
+LEAST_DIGITS = 8
+
 _OWN = Path(__file__).with_name("catalogue.toml")
 _TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "Kind": str}
 
@@ -33,9 +37,9 @@ class WeightEntry:
     file : str
         Name of the file, in the package, in the cache and on a mirror.
     size : int
-        Bytes.
+        Bytes; 0 where nobody has told them (published files only).
     sha256 : str
-        64 hexadecimal digits.
+        64 hexadecimal digits; of a published file the first 8 or more, where only those are known.
     licence : str
         Its name.
     commercial_use : bool
@@ -72,6 +76,19 @@ class WeightEntry:
         if self.hub:
             return f"https://huggingface.co/{self.hub}/resolve/{self.revision}/{self.hub_file or self.file}"
         return self.url
+
+    @property
+    def exact(self) -> bool:
+        """Whether all 64 digits and the size are known, so that nothing has to be learnt from the first download."""
+        return len(self.sha256) == DIGITS and self.size > 0
+
+    @property
+    def fingerprint(self) -> str:
+        """What is known of the sha256, for people."""
+        known = len(self.sha256)
+        return (
+            f"sha256 {self.sha256}" if known == DIGITS else f"sha256 {self.sha256}… ({known} of {DIGITS} digits known)"
+        )
 
 
 def catalogue() -> dict[str, WeightEntry]:
@@ -171,8 +188,13 @@ def _problems(key: str, table: Any) -> list[str]:
             r"[A-Za-z0-9][A-Za-z0-9._+-]*\.(safetensors|pth|pt)", table["file"]
         ),
         "kind must be 'shipped' or 'published'": table["kind"] in ("shipped", "published"),
-        "size must be at least 1": table["size"] >= 1,
-        "sha256 must be 64 hexadecimal digits, in lower case": re.fullmatch(r"[0-9a-f]{64}", table["sha256"]),
+        "size must be at least 1, or 0 where that of a published file is not known": (
+            table["size"] >= (1 if table["kind"] == "shipped" else 0)
+        ),
+        f"sha256 must be {DIGITS} hexadecimal digits in lower case, of a published file at least {LEAST_DIGITS}": (
+            re.fullmatch(r"[0-9a-f]+", table["sha256"])
+            and (DIGITS if table["kind"] == "shipped" else LEAST_DIGITS) <= len(table["sha256"]) <= DIGITS
+        ),
         "what, licence and paper must not be empty": all(table[name].strip() for name in ("what", "licence", "paper")),
         "a shipped file has neither url nor hub, a published one has one of them": (
             bool(url) + bool(hub) == (0 if table["kind"] == "shipped" else 1)

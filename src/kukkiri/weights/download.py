@@ -1,7 +1,12 @@
-"""One file over HTTP that goes on where it stopped: the downloader that pooch is given."""
+"""One file over HTTP that goes on where it stopped: the downloader that pooch is given.
+
+Where the catalogue does not know a file's size, the server's word for it (Content-Length) and the mark of its version
+(ETag) are kept beside the unfinished file: a later call goes on only if both are still the same.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -19,6 +24,8 @@ TIMEOUT = (10.0, 60.0)
 # Seconds before each further attempt, as long as nothing new arrives; anything new starts the row again.
 PATIENCE = (0.5, 2.0, 5.0)
 _BUSY = (408, 425, 429)
+# Bytes that a file may have whose size neither the catalogue nor the server tells.
+LARGEST = 1 << 33
 
 
 class _InterruptedError(Exception):
@@ -35,11 +42,11 @@ class ResumingDownloader:
     Parameters
     ----------
     entry : WeightEntry
-        Its size is a hard limit.
+        Its size is a hard limit; if it is 0, the size is what the server says.
     part : Path
-        The unfinished file. Only one process may use it at a time.
+        The unfinished file. Only one process may use it at a time. What the server said lies beside it, in `told`.
     report : callable
-        Called with the number of bytes that are there, after each chunk.
+        Called with the number of bytes that are there and those of the whole file (0: not known yet), after each chunk.
 
     Attributes
     ----------
@@ -47,9 +54,12 @@ class ResumingDownloader:
         Whether the last call used bytes that lay in `part` before it.
     """
 
-    def __init__(self, entry: WeightEntry, part: Path, report: Callable[[int], None]) -> None:
+    def __init__(self, entry: WeightEntry, part: Path, report: Callable[[int, int], None]) -> None:
         self.entry, self.part, self.report = entry, part, report
+        self.told = told_path(part)
         self.resumed = False
+        self._size, self._version = entry.size, ""
+        self._ended = False  # a body without a length has come to its end
 
     def __call__(self, url: str, output_file: str, _pooch: Any) -> None:
         """Download `url` to `output_file`. Called by pooch, which then compares the sha256.
@@ -59,12 +69,13 @@ class ResumingDownloader:
         WeightError
             If the server has no such file or one of another size, or cannot be reached.
         """
-        if self._kept() > self.entry.size:
-            self.part.unlink()
+        self._recall()
+        if self._kept() > self._size:
+            self._drop()
         self.resumed = self._kept() > 0
-        self.report(self._kept())
+        self.report(self._kept(), self._size)
         fruitless, reached = 0, False
-        while self._kept() < self.entry.size:
+        while not self._complete():
             before = self._kept()
             try:
                 self._go_on(url)
@@ -76,6 +87,28 @@ class ResumingDownloader:
                     raise self._given_up(url, str(cut)) from cut.__cause__
                 time.sleep(PATIENCE[max(fruitless - 1, 0)])
         self.part.replace(output_file)
+        self.told.unlink(missing_ok=True)
+
+    def _complete(self) -> bool:
+        return self._ended or (self._size > 0 and self._kept() == self._size)
+
+    def _recall(self) -> None:
+        """What the server said in an earlier call. Without it, a file of unknown size is begun anew."""
+        self._size, self._version, self._ended = self.entry.size, "", False
+        if self.entry.size:
+            return
+        try:
+            size, version = json.loads(self.told.read_text(encoding="utf-8"))
+            self._size, self._version = int(size), str(version)
+        except (OSError, ValueError, TypeError):
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget what has come, and of a file of unknown size also what the server said."""
+        self.part.unlink(missing_ok=True)
+        self.told.unlink(missing_ok=True)
+        self._size, self._version = self.entry.size, ""
+        self.resumed = False
 
     def _kept(self) -> int:
         try:
@@ -104,8 +137,10 @@ class ResumingDownloader:
                 self._write(response, begin)
             except requests.exceptions.RequestException as error:
                 raise _InterruptedError(_reason(error)) from error
-        if self._kept() < self.entry.size:
+        if self._size and self._kept() < self._size:
             raise _InterruptedError("the connection ended early")
+        # Without any word of the size the end of the body is the end of the file; its digits tell whether that is so.
+        self._ended = True
 
     def _begin(self, response: requests.Response, start: int) -> int:
         """Where in the file the body of this answer begins, or an error."""
@@ -113,7 +148,7 @@ class ResumingDownloader:
         if status >= 500 or status in _BUSY:
             raise _InterruptedError(f"HTTP {status} {response.reason}")
         if status == 416:  # the server's file ends before ours does: what is kept is of another file
-            self.part.unlink(missing_ok=True)
+            self._drop()
             raise _InterruptedError("the server's file is shorter than what was kept")
         if status not in (200, 206):
             raise WeightError(
@@ -121,16 +156,34 @@ class ResumingDownloader:
                 got=f"HTTP {status} {response.reason}",
                 fix="check the mirror (KUKKIRI_MIRROR, --mirror), or update kukkiri if the file has moved",
             )
-        begin = 0
+        begin, size = 0, 0
         if status == 206:
-            told = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+            told = re.match(r"bytes (\d+)-\d*(?:/(\d+))?", response.headers.get("Content-Range", ""))
             if told is None or int(told[1]) > start:
                 raise self._another(response, "a part of a file from another place than asked for")
-            begin = int(told[1])
+            begin, size = int(told[1]), int(told[2] or 0)
         length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and begin + int(length) != self.entry.size:
-            raise self._another(response, f"{begin + int(length)} bytes")
+        if length.isdecimal():
+            size = begin + int(length)
+        if self.entry.size:
+            if size not in (0, self.entry.size):
+                raise self._another(response, f"{size} bytes")
+        else:
+            self._learn(size, response.headers.get("ETag", ""), begin)
         return begin
+
+    def _learn(self, size: int, version: str, begin: int) -> None:
+        """Keep the server's word for a file of unknown size; what is kept of another file is dropped."""
+        if begin and (size, version) != (self._size, self._version):
+            self._drop()
+            raise _InterruptedError("the server's file has changed")
+        if size > LARGEST:
+            raise self._too_large(size)
+        self._size, self._version = size, version
+        if size:
+            self.told.write_text(json.dumps([size, version]), encoding="utf-8")
+        else:  # a cut could not be told from the end
+            self.told.unlink(missing_ok=True)
 
     def _write(self, response: requests.Response, begin: int) -> None:
         # Unbuffered: what has arrived survives the death of the process.
@@ -140,27 +193,42 @@ class ResumingDownloader:
             there = begin
             for chunk in response.iter_content(CHUNK):
                 there += len(chunk)
-                if there > self.entry.size:
-                    self.part.unlink()
-                    raise self._another(response, f"at least {there} bytes")
+                if there > (self._size or LARGEST):
+                    error = self._another(response, f"at least {there} bytes") if self._size else self._too_large(there)
+                    self._drop()
+                    raise error
                 file.write(chunk)
-                self.report(there)
+                self.report(there, self._size)
             os.fsync(file.fileno())
 
     def _another(self, response: requests.Response, got: str) -> WeightError:
         return WeightError(
-            expected=f"a file of {self.entry.size} bytes for {self.entry.key!r} (sha256 {self.entry.sha256})",
+            expected=f"{f'a file of {self._size} bytes' if self._size else 'the file'} for {self.entry.key!r} "
+            f"({self.entry.fingerprint})",
             got=f"{got} from {response.url}",
             fix="check the mirror (KUKKIRI_MIRROR, --mirror), or update kukkiri if the file has changed",
         )
 
+    def _too_large(self, got: int) -> WeightError:
+        return WeightError(
+            expected=f"a file of at most {LARGEST} bytes for {self.entry.key!r}, as its size is not in the catalogue",
+            got=f"{got} bytes",
+            fix="check the mirror (KUKKIRI_MIRROR, --mirror)",
+        )
+
     def _given_up(self, url: str, reason: str) -> WeightError:
+        kept = f"{self._kept()} of {self._size} bytes are kept" if self._size else "nothing is kept"
         return WeightError(
             expected=f"the file of {self.entry.key!r} from {url}",
             got=reason,
-            fix=f"run 'kukkiri weights fetch {self.entry.key}' again ({self._kept()} of {self.entry.size} bytes are "
-            "kept), or set KUKKIRI_MIRROR, or put the file by hand where 'kukkiri weights list --json' says",
+            fix=f"run 'kukkiri weights fetch {self.entry.key}' again ({kept}), or set KUKKIRI_MIRROR, "
+            "or put the file by hand where 'kukkiri weights list --json' says",
         )
+
+
+def told_path(part: Path) -> Path:
+    """Where the server's word for an unfinished file lies."""
+    return part.with_suffix(".told")
 
 
 def _reason(error: Exception) -> str:

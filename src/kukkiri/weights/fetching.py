@@ -9,15 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kukkiri.errors import OfflineError, WeightError, WriteError
 from kukkiri.weights import licences
-from kukkiri.weights.cache import path_of, present, sha256_of, verify
-from kukkiri.weights.catalogue import WeightEntry, entry_of
+from kukkiri.weights.cache import is_whole, known_sha256, path_of, present, sha256_of, take_note, verify
+from kukkiri.weights.catalogue import DIGITS, WeightEntry, entry_of
 
 log = logging.getLogger(__name__)
 
-# Called with the bytes that are there and the size of the whole file.
+# Called with the bytes that are there and the size of the whole file (0: not known yet).
 Report = Callable[[int, int], None]
 
 
@@ -32,14 +33,16 @@ def fetch(
     """Get a checkpoint and check its sha256; one that is there and whole is not downloaded again.
 
     A download that was cut goes on where it stopped. A damaged file is deleted and replaced. Two processes that want
-    the same file download it once.
+    the same file download it once. Of a file whose size or whole sha256 the catalogue does not know, both are noted
+    beside it (`FILE.sha256`) when it has come, and hold from then on.
 
     Parameters
     ----------
     key : str
         Its key in the catalogue.
     progress : bool or callable, optional
-        Show a bar on stderr; default: if stderr is a terminal. A callable gets (bytes there, size).
+        Show a bar on stderr; default: if stderr is a terminal. A callable gets (bytes there, size), the size 0 where
+        it is not known yet.
     offline : bool, optional
         Never download; default: `KUKKIRI_OFFLINE` is set, and not to 0, false or no.
     mirror : str, optional
@@ -70,7 +73,7 @@ def fetch(
         return verify(key)
     licences.require(entry, accept_now=accept_licence)
     place = path_of(entry)
-    if _whole(place, entry):
+    if is_whole(entry):
         return place
     if _is_offline(offline):
         state = f"a damaged file at {place}" if place.exists() else f"no file at {place}"
@@ -78,7 +81,7 @@ def fetch(
             expected=f"the weights {key!r} in the cache",
             got=f"{state}, and downloads are switched off (KUKKIRI_OFFLINE, --offline)",
             fix=f"run 'kukkiri weights fetch {key}' with a network, or copy it there from {entry.address} "
-            f"(sha256 {entry.sha256})",
+            f"({entry.fingerprint})",
         )
     base = mirror or os.environ.get("KUKKIRI_MIRROR")
     url = f"{base.rstrip('/')}/{entry.file}" if base else entry.address
@@ -86,7 +89,7 @@ def fetch(
         return _fetch_once(entry, place, url, progress)
     except OSError as error:
         raise WriteError(
-            expected=f"room to write {entry.size} bytes in {place.parent}",
+            expected=f"room to write {f'{entry.size} bytes' if entry.size else 'a file'} in {place.parent}",
             got=error.strerror or str(error),
             fix="make room, or set KUKKIRI_HOME to another folder",
         ) from error
@@ -106,11 +109,8 @@ def _is_offline(offline: bool | None) -> bool:
     return offline
 
 
-def _whole(place: Path, entry: WeightEntry) -> bool:
-    return present(entry.key) and sha256_of(place) == entry.sha256
-
-
 def _fetch_once(entry: WeightEntry, place: Path, url: str, progress: bool | Report | None) -> Path:
+    from kukkiri.weights.download import told_path
     from kukkiri.weights.locking import held
 
     # Each key has its own folder for what is unfinished, so that nothing unfinished ever bears the file's name
@@ -119,44 +119,64 @@ def _fetch_once(entry: WeightEntry, place: Path, url: str, progress: bool | Repo
     unfinished.mkdir(parents=True, exist_ok=True)
     lock = unfinished.parent / f"{entry.key}.lock"
     with held(lock, lambda: log.warning("another process is downloading %s: waiting for it", entry.key)):
-        if _whole(place, entry):
+        if is_whole(entry):
             return place
         if place.exists():
             place.unlink()
-            log.warning("%s was damaged (its sha256 is not %s) and has been deleted", place, entry.sha256)
+            log.warning("%s was damaged (its sha256 is not %s) and has been deleted", place, known_sha256(entry))
         unfinished.mkdir(parents=True, exist_ok=True)
         part = unfinished / f"{entry.sha256[:16]}.part"
         for leftover in unfinished.iterdir():  # pooch takes up a whole file under its own name; all else is litter
-            if leftover.name not in (part.name, entry.file):
+            if leftover.name not in (part.name, told_path(part).name, entry.file):
                 leftover.unlink()
-        log.info("downloading %s (%d bytes, %s) from %s", entry.key, entry.size, entry.licence, url)
+        size = f"{entry.size} bytes" if entry.size else "size not known"
+        log.info("downloading %s (%s, %s) from %s", entry.key, size, entry.licence, url)
         with _reporter(entry, progress) as report:
             _download(entry, part, url, report).replace(place)
+        if not entry.exact:
+            take_note(entry, sha256_of(place))
         shutil.rmtree(unfinished, ignore_errors=True)
     return place
 
 
-def _download(entry: WeightEntry, part: Path, url: str, report: Callable[[int], None]) -> Path:
-    import pooch
-
+def _download(entry: WeightEntry, part: Path, url: str, report: Report) -> Path:
     from kukkiri.weights.download import ResumingDownloader
 
-    downloader = ResumingDownloader(entry, part, report)
+    downloader, known = ResumingDownloader(entry, part, report), known_sha256(entry)
     while True:
         try:
-            with _quiet(pooch.get_logger()):
-                found = pooch.retrieve(
-                    url, known_hash=f"sha256:{entry.sha256}", fname=entry.file, path=part.parent, downloader=downloader
-                )
-            return Path(found)
-        except ValueError as error:  # pooch: another sha256; it has deleted the file
+            return _retrieve(url, known, part.with_name(entry.file), downloader)
+        except ValueError as error:  # another sha256; the file is deleted
             if not downloader.resumed:
+                size = "of the right size" if entry.size else "(or only its beginning)"
                 raise WeightError(
-                    expected=f"the file of {entry.key!r} with sha256 {entry.sha256} from {url}",
-                    got="a file of the right size with another sha256, which has been deleted",
+                    expected=f"the file of {entry.key!r} with sha256 {known}{'…' * (len(known) < DIGITS)} from {url}",
+                    got=f"a file {size} with another sha256, which has been deleted",
                     fix="try again; if it stays so, check the mirror (KUKKIRI_MIRROR, --mirror) or update kukkiri",
                 ) from error
             log.warning("the kept part of %s was damaged and has been deleted: starting anew", entry.key)
+
+
+def _retrieve(url: str, known: str, place: Path, downloader: Callable[[str, str, Any], None]) -> Path:
+    """The file at `place`, taken up or downloaded; ValueError if its sha256 does not begin with `known`."""
+    import pooch
+
+    part_only = len(known) < DIGITS
+    if part_only and place.is_file() and not sha256_of(place).startswith(known):
+        place.unlink()
+    with _quiet(pooch.get_logger()):
+        pooch.retrieve(
+            url,
+            known_hash=None if part_only else f"sha256:{known}",
+            fname=place.name,
+            path=place.parent,
+            downloader=downloader,
+        )
+    # pooch compares whole digests only.
+    if part_only and not sha256_of(place).startswith(known):
+        place.unlink()
+        raise ValueError(f"sha256 of {place} does not begin with {known}")
+    return place
 
 
 @contextmanager
@@ -171,13 +191,12 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 @contextmanager
-def _reporter(entry: WeightEntry, progress: bool | Report | None) -> Iterator[Callable[[int], None]]:
+def _reporter(entry: WeightEntry, progress: bool | Report | None) -> Iterator[Report]:
     if callable(progress):
-        show = progress
-        yield lambda there: show(there, entry.size)
+        yield progress
         return
     if progress is False or (progress is None and not sys.stderr.isatty()):
-        yield lambda _there: None
+        yield lambda _there, _size: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -190,5 +209,5 @@ def _reporter(entry: WeightEntry, progress: bool | Report | None) -> Iterator[Ca
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(entry.key, total=entry.size)
-        yield lambda there: bar.update(task, completed=there)
+        task = bar.add_task(entry.key, total=entry.size or None)
+        yield lambda there, size: bar.update(task, completed=there, total=size or None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
 from kukkiri.images.colour import luma
-from kukkiri.images.decimation import decimate
+from kukkiri.images.decimation import decimate, spread
 from kukkiri.images.filtering import correlate
+from kukkiri.images.image import ImageLike
 from kukkiri.images.phase_congruency import length, positive_sqrt
 from kukkiri.metrics.base import LocalMetric, weighted_sums
 
@@ -45,6 +46,7 @@ class GMSD(LocalMetric):
     """`gmsd`: gradient magnitude similarity deviation, 0 for identical pictures, higher is worse."""
 
     name = "gmsd"
+    map_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def grid(self, height: int, width: int) -> int:
         return 2
@@ -62,6 +64,21 @@ class GMSD(LocalMetric):
     ) -> Tensor:
         dissimilarity = gradient_dissimilarity(image, cast(Tensor, reference))
         return weighted_sums(weights[..., ::2, ::2], dissimilarity, dissimilarity.square())
+
+    def map(self, image: ImageLike, reference: ImageLike | None) -> Tensor:
+        """How much gradients differ around every pixel; its sample deviation at half the resolution is the score.
+
+        Parameters
+        ----------
+        image, reference : image-like, or Tensor (N, C, H, W), values in [0, 1]
+
+        Returns
+        -------
+        Tensor, (N, 1, H, W), values in [0, 1)
+            0 where they agree; squares of 2 × 2 pixels share a value.
+        """
+        x, y = self.check(image, reference)
+        return spread(gradient_dissimilarity(x, cast(Tensor, y)), 2, (x.shape[-2], x.shape[-1]))
 
     def value(self, totals: tuple[Tensor, ...]) -> Tensor:
         count, first, second = totals[0].unbind(1)

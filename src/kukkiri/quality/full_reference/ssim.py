@@ -6,11 +6,16 @@ after bringing the shorter side to about 256 px.
 
 from __future__ import annotations
 
-from typing import cast
+import math
+from typing import ClassVar, cast
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from kukkiri.images.decimation import automatic_factor, decimate
+from kukkiri.images.decimation import automatic_factor, decimate, spread
+from kukkiri.images.image import ImageLike
+from kukkiri.images.masks import Box
 from kukkiri.images.structural_similarity import RADIUS, similarity_maps, window_centres
 from kukkiri.metrics.base import LocalMetric, weighted_sums
 from kukkiri.quality.full_reference.channels import Luma, check_crop, check_luma, measured_channels
@@ -36,6 +41,7 @@ class SSIM(LocalMetric):
     """
 
     name = "ssim"
+    map_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, *, downsample: bool = True, crop: int = 0, luma: Luma = True) -> None:
         super().__init__()
@@ -62,6 +68,29 @@ class SSIM(LocalMetric):
         pair = (decimate(measured_channels(x, self.luma), factor) for x in (image, cast(Tensor, reference)))
         similarity, _ = similarity_maps(*pair)
         return weighted_sums(window_centres(weights[..., ::factor, ::factor]), similarity)
+
+    def map(self, image: ImageLike, reference: ImageLike | None) -> Tensor:
+        """Structural similarity around every pixel; its mean is the score.
+
+        Parameters
+        ----------
+        image, reference : image-like, or Tensor (N, C, H, W), values in [0, 1]
+
+        Returns
+        -------
+        Tensor, (N, 1, H, W), values in [−1, 1]
+            NaN where there is no whole window: along the border, and where `crop` cuts. Of large pictures squares of
+            pixels share a value, since the score is taken at a lower resolution.
+        """
+        x, y = self.check(image, reference)
+        whole = torch.full_like(x[:, :1], math.nan)
+        box = self.inside(Box(0, 0, *x.shape[-2:]))
+        x, y = (v[..., *box.slices] for v in (x, cast(Tensor, y)))
+        factor = self.grid(box.height, box.width)
+        similarity, _ = similarity_maps(*(decimate(measured_channels(v, self.luma), factor) for v in (x, y)))
+        mean = F.pad(similarity.mean(1, keepdim=True), (RADIUS,) * 4, value=math.nan)
+        whole[..., *box.slices] = spread(mean, factor, (box.height, box.width))
+        return whole
 
     def value(self, totals: tuple[Tensor, ...]) -> Tensor:
         count, similarity = totals[0].unbind(1)

@@ -1,0 +1,252 @@
+"""Write docs/quality-networks.md and docs/surveys.md from specs and recorded results: `make docs`.
+
+docs/networks/NAME.json hold what was measured beside a reference implementation with the same arbitrary parameters (or
+the same real weights), docs/networks/worse.json what `benchmarks/must_get_worse.py` found.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from kukkiri.metrics.spec import MetricSpec
+from kukkiri.metrics.table import metrics
+from kukkiri.weights.catalogue import catalogue
+
+HERE = Path(__file__).parent
+PAGE, SURVEYS = HERE / "quality-networks.md", HERE / "surveys.md"
+RESULTS = HERE / "networks"
+NONE = "–"
+# Of the mean correlation over five photographs: below it, the reason stands beside it.
+ENOUGH = 0.9
+
+# Why a score does not fall with every kind of damage.
+REASONS = {
+    "piqe": "noise: a block counts as noisy or not, so the share of noisy blocks saturates",
+    "niqe": "",
+    "brisque": "",
+    "vif": "",
+}
+_BLUR_ONLY = "measures blur: noise reads as detail, blocks of JPEG as edges"
+_BLUR_ALONE = "estimates the blur alone: noise and JPEG should not change it"
+
+# Methods that surveys name and that are not built, or not under their own name.
+NAMED = (
+    (
+        "STEM",
+        "listed as “STEM, ECCV 2022”",
+        "**not built.** No method of that name could be found at ECCV 2022. The nearest is the shift-tolerant LPIPS of "
+        "Ghildyal and Liu (ECCV 2022, arXiv:2207.13686), which the entry may mean; its code is public.",
+    ),
+    (
+        "Ma et al.",
+        "listed as TIP 2020, “content understanding, multi-distortion”",
+        "**not built.** The entry could not be told apart from neighbours: the nearest are Ma, Wu et al., "
+        "“Blind image quality assessment with active inference” (IEEE TIP 30, 2021, "
+        "doi:10.1109/TIP.2021.3064195; first at ICME 2020), with no code that could be found, and HyperIQA (CVPR "
+        "2020), whose paper calls its first stage content understanding and which is built.",
+    ),
+    (
+        "Ma et al.",
+        "listed as CVPR 2022",
+        "**not built.** No paper on picture quality with that first author could be found in that year's proceedings.",
+    ),
+    (
+        "Jiang et al.",
+        "listed as CVPR 2022",
+        "**not built.** No paper on picture quality with that first author could be found in that year's proceedings. "
+        "What public lists give for it is JSPL (arXiv:2204.08763) and the NTIRE workshop's AHIQ (arXiv:2204.10485).",
+    ),
+    (
+        "TOPIQ",
+        "Chen et al., IEEE TIP 33, 2024, arXiv:2308.03060",
+        "**not built yet.** Code and weights are public (IQA-PyTorch; non-commercial). ResNet-50 features, the base it "
+        "stands on, are here.",
+    ),
+    (
+        "LIQE",
+        "Zhang et al., CVPR 2023, arXiv:2303.14968",
+        "**not built yet.** It needs CLIP's text tower; that comes with the metrics by language.",
+    ),
+    (
+        "Q-Align",
+        "Wu et al., ICML 2024, arXiv:2312.17090",
+        "**will not be built.** A language model of seven billion parameters: 15 GB of weights for one number a "
+        "picture is not what a tool for a laptop can carry.",
+    ),
+)
+# In the order of the surveys' lists.
+BUILT = (
+    *("lpips-alex", "lpips-vgg", "lpips-squeeze", "dists", "pieapp", "wadiqam-fr", "diqam-fr", "deepqa", "iqt"),
+    *("coniqa", "a-fine", "cnniqa", "wadiqam-nr", "diqam-nr", "rankiqa", "dbcnn", "koncept512", "paq2piq"),
+    *("musiq-koniq", "musiq-spaq", "musiq-ava", "musiq-paq2piq", "triq", "tres", "hyperiqa", "maniqa", "satqa"),
+)
+
+
+def _results() -> dict[str, dict[str, Any]]:
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json")))
+    return {record["metric"]: record for record in found if "metric" in record}
+
+
+def page() -> str:
+    """The page of parity, speed and monotony."""
+    specs = {spec.name: spec for spec in metrics()}
+    results = _results()
+    parts = [
+        "# Quality networks: what is proven, and how fast they are",
+        "",
+        "Written by `make docs` from the results in [networks](networks): no measured figure is typed by hand. Which",
+        "methods of the literature are here at all: [surveys.md](surveys.md).",
+        "",
+        "## Parity and speed",
+        "",
+        *_prose(
+            "*exact*: the authors' values with the authors' weights. *parity*: the reference implementation and "
+            "ours, filled with the same arbitrary parameters, agree at every tap and at the end, on two pictures; "
+            "the largest relative error is given. It proves the architecture and the key layout, **not** that a "
+            "checkpoint is good: no score of such weights is reported anywhere. *reconstruction*: no code is "
+            "published, the network is built from the paper. Times are medians of interleaved runs of both in one "
+            "process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU that was "
+            "shared: read the ratio."
+        ),
+        "",
+        "| metric | evidence | parity error (taps) | parameters | reference | ms ours / reference | times as fast |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(spec, results.get(spec.name)) for spec in specs.values() if _is_network(spec)),
+        "",
+        "What ours does not compute:",
+        "",
+        *(f"* `{name}`: {r['dropped']}." for name, r in results.items() if r.get("dropped") and name in specs),
+        "",
+        "## Where the weights come from",
+        "",
+        "| metric | weights | kind | licence | non-commercial |",
+        "|---|---|---|---|---|",
+        *(_weights(spec) for spec in specs.values() if _is_network(spec)),
+        "",
+        *_prose(
+            "`kukkiri weights fetch NAME` gets a published file and checks it; NAME is in the second column. "
+            "Where there is none, no file could be found whose address and contents can be checked: give your own "
+            "with `weights=`, or `--weights METRIC=FILE`."
+        ),
+        "",
+        "## A metric must get worse",
+        "",
+        *_prose(
+            "Spearman's correlation of the score with the strength of the damage, signed so that +1 is right: "
+            "mean over five photographs of scikit-image, and the least of them. Six strengths, the untouched "
+            "picture included: Gaussian blur of 0.6 to 4.5 px, noise of 1 to 16 %, JPEG quality 80 to 7. "
+            "`benchmarks/must_get_worse.py` measures it."
+        ),
+        "",
+        "| metric | blur | noise | JPEG | why, where it is below 0.9 |",
+        "|---|---|---|---|---|",
+        *_worse(specs),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def surveys() -> str:
+    """The page of what is built, and what is not and why."""
+    specs = {spec.name: spec for spec in metrics()}
+    parts = [
+        "# Named in the surveys, and where they stand",
+        "",
+        *_prose(
+            "Every deep quality model that the surveys of this field name: built, and with what evidence, or not "
+            "built, and why. Written by `make docs` from the specs; parity errors and speed are in "
+            "[quality-networks.md](quality-networks.md)."
+        ),
+        "",
+        "| method | paper | where it stands |",
+        "|---|---|---|",
+    ]
+    for name in BUILT:
+        spec = specs.get(name)
+        if spec is not None:
+            parts.append(f"| `{name}` | {spec.paper} | built, {_evidence(spec)} |")
+        else:
+            parts.append(f"| `{name}` | | **not built yet** |")
+    parts += [f"| {name} | {paper} | {status} |" for name, paper, status in NAMED]
+    return "\n".join(parts) + "\n"
+
+
+def _prose(text: str) -> list[str]:
+    return textwrap.wrap(text, 115, break_long_words=False, break_on_hyphens=False)
+
+
+def _is_network(spec: MetricSpec) -> bool:
+    return spec.name in BUILT
+
+
+def _evidence(spec: MetricSpec) -> str:
+    entries = [catalogue()[key] for key in spec.weights]
+    if entries and all(entry.kind == "shipped" for entry in entries):
+        weights = "weights in the package"
+    elif any(entry.kind == "published" for entry in entries):
+        weights = "weights to fetch"
+    else:
+        weights = "weights are yours to give"
+    words = {
+        "exact": "*exact*: agrees with the authors' code and weights",
+        "parity": "*parity*: agrees with a reference implementation under arbitrary weights",
+        "reconstruction": "*reconstruction*: no code is published; built from the description",
+        "unverified": "*unverified*: no reference could be run",
+    }
+    return f"{words[spec.evidence]}; {weights}"
+
+
+def _row(spec: MetricSpec, result: dict[str, Any] | None) -> str:
+    if result is None:
+        return f"| `{spec.name}` | {spec.evidence} | {NONE} | {NONE} | {NONE} | {NONE} | {NONE} |"
+    error = result.get("parity_error")
+    ours, theirs, taps = result.get("ms_ours"), result.get("ms_reference"), result.get("taps", NONE)
+    return (
+        f"| `{spec.name}` | {spec.evidence} "
+        f"| {NONE if error is None else f'{error:.1e} ({taps})'} "
+        f"| {result['parameters'] / 1e6:.2f} M | {result.get('reference') or NONE} "
+        f"| {NONE if not ours else f'{ours:.0f}'} / {NONE if not theirs else f'{theirs:.0f}'} "
+        f"| {f'{theirs / ours:.2f}' if ours and theirs else NONE} |"
+    )
+
+
+def _weights(spec: MetricSpec) -> str:
+    if not spec.weights:
+        return f"| `{spec.name}` | none | your own | {spec.licence} | |"
+    entries = [catalogue()[key] for key in spec.weights]
+    kinds = ", ".join(dict.fromkeys(e.kind for e in entries))
+    return (
+        f"| `{spec.name}` | {', '.join(f'`{e.key}`' for e in entries)} | {kinds} "
+        f"| {'; '.join(dict.fromkeys(e.licence for e in entries))} "
+        f"| {'yes' if any(not e.commercial_use for e in entries) else ''} |"
+    )
+
+
+def _worse(specs: dict[str, MetricSpec]) -> list[str]:
+    path = RESULTS / "worse.json"
+    rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lines, skipped = [], []
+    for name, found in rows.items():
+        if name not in specs:
+            continue
+        if "skipped" in found:
+            skipped.append(name)
+            continue
+        means = {kind: fmean(v for v in values if not math.isnan(v)) for kind, values in found.items()}
+        cells = " | ".join(f"{means[kind]:.3f} ({min(found[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
+        lines.append(f"| `{name}` | {cells} | {_reason(specs[name]) if min(means.values()) < ENOUGH else ''} |")
+    if skipped:
+        lines += ["", f"Skipped, because the checkpoint is not in the package: {', '.join(f'`{n}`' for n in skipped)}."]
+    return lines
+
+
+def _reason(spec: MetricSpec) -> str:
+    if spec.name in REASONS:
+        return REASONS[spec.name]
+    if spec.answers == "sharpness":
+        return _BLUR_ALONE if spec.unit == "px" else _BLUR_ONLY
+    return "not explained"
