@@ -49,6 +49,7 @@ def test_known_kernel_makes_the_picture_clearer(sharp: Tensor) -> None:
     assert torch.allclose(restored.kernel, kernel, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_kernel_is_found_from_the_picture_alone(sharp: Tensor) -> None:
     """The kernel of a line of 7 px along the rows must come out longer along them than across."""
     kernel = psf.motion(7.0, 0.0)[0]
@@ -76,6 +77,7 @@ def test_kernel_is_convolved_with_not_correlated(sharp: Tensor, monkeypatch: pyt
     assert left[0] < 1e-6 and left[1] > 0.01
 
 
+@pytest.mark.slow
 def test_out_of_focus_kernel_is_round_and_of_the_measured_size() -> None:
     camera = torch.from_numpy(skimage.data.camera()).float()[None, None] / 255
     seen = blurred(F.avg_pool2d(camera, 2)[..., :128, 50:178], psf.disc(3.0)[0])
@@ -106,6 +108,7 @@ def test_seed_of_others_is_left_alone(sharp: Tensor) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 def test_dark_picture_of_16_bits_looks_to_the_fit_like_a_bright_one(sharp: Tensor) -> None:
     grey = sharp[0] * 0.3 + 0.1
     bright, dark = (stretched(Image(x, 16), None) for x in (grey, grey * 0.02 + 0.3))
@@ -130,6 +133,7 @@ def test_missing_pixels_do_not_count(sharp: Tensor) -> None:
         assert found[0].report["residual"] == pytest.approx(found[1].report["residual"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_ssim_still_teaches_under_a_scattered_mask(sharp: Tensor) -> None:
     scattered = torch.rand(72, 72, generator=torch.Generator().manual_seed(0)) < 0.3
     options = {"kernel": psf.gaussian(0.8)[0], "squared": 0.0, "noise": 0.01, **SMALL}
@@ -150,7 +154,7 @@ def test_hidden_gradients_and_callers_modes(sharp: Tensor) -> None:
 
 def test_early_end_waits_for_whole_blocks(sharp: Tensor) -> None:
     """A loss that falls is never taken for one at rest, wherever the phases end."""
-    settings = SelfDeblurSettings(steps=4995, channels=4, patience=50)
+    settings = SelfDeblurSettings(steps=4995, channels=4, patience=10)
     fit = Fit(sharp[0], settings, noise=0.01, side=5, start=None, kernel=None, missing=None, seed=0)
     ended = []
     for step in range(1, 3000):
