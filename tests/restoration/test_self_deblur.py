@@ -77,7 +77,6 @@ def test_kernel_is_convolved_with_not_correlated(sharp: Tensor, monkeypatch: pyt
     assert left[0] < 1e-6 and left[1] > 0.01
 
 
-@pytest.mark.slow
 def test_out_of_focus_kernel_is_round_and_of_the_measured_size() -> None:
     camera = torch.from_numpy(skimage.data.camera()).float()[None, None] / 255
     seen = blurred(F.avg_pool2d(camera, 2)[..., :128, 50:178], psf.disc(3.0)[0])
@@ -108,7 +107,6 @@ def test_seed_of_others_is_left_alone(sharp: Tensor) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.slow
 def test_dark_picture_of_16_bits_looks_to_the_fit_like_a_bright_one(sharp: Tensor) -> None:
     grey = sharp[0] * 0.3 + 0.1
     bright, dark = (stretched(Image(x, 16), None) for x in (grey, grey * 0.02 + 0.3))
@@ -133,7 +131,6 @@ def test_missing_pixels_do_not_count(sharp: Tensor) -> None:
         assert found[0].report["residual"] == pytest.approx(found[1].report["residual"], rel=1e-4)
 
 
-@pytest.mark.slow
 def test_ssim_still_teaches_under_a_scattered_mask(sharp: Tensor) -> None:
     scattered = torch.rand(72, 72, generator=torch.Generator().manual_seed(0)) < 0.3
     options = {"kernel": psf.gaussian(0.8)[0], "squared": 0.0, "noise": 0.01, **SMALL}

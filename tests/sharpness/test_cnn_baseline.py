@@ -117,7 +117,6 @@ def test_recipe_learns_and_its_weights_are_the_metrics(folder: Path, tmp_path: P
     assert kk.metric("cnn-baseline", weights=result.best)(seen("camera", 1.0)).isfinite()
 
 
-@pytest.mark.slow
 def test_recipe_draws_the_same_again(folder: Path) -> None:
     batches = [next(CnnBaseline((folder,), views=1, batch=8).batches(3, 5)) for _ in range(2)]
     assert torch.equal(batches[0].pooled, batches[1].pooled)

@@ -29,7 +29,6 @@ from kukkiri.sharpness.just_noticeable_defocus import (
 from kukkiri.weights import load_tensors
 
 
-@pytest.mark.slow
 class TestJustNoticeableDefocus(MetricContract):
     name = "just-noticeable-defocus"
 
@@ -50,7 +49,6 @@ def test_sigma_rises_with_small_blur(name: str) -> None:
     assert (found.diff() > 0).all() and 0 <= found[0] < 1 and found[-1] > 1, found
 
 
-@pytest.mark.slow
 def test_sigma_is_about_right() -> None:
     """Median error over pictures that no weights were learned from; single ones are off by up to a third of a pixel."""
     metric = kk.metric("just-noticeable-defocus")
@@ -59,7 +57,6 @@ def test_sigma_is_about_right() -> None:
         assert np.median(np.abs(np.array(found) - sigma)) < most, (sigma, found)
 
 
-@pytest.mark.slow
 def test_noise_is_taken_for_detail() -> None:
     """The failure that the robustness table keeps: at 4 % noise, a blur of 2 px is not seen."""
     metric = kk.metric("just-noticeable-defocus")
@@ -73,7 +70,6 @@ def test_a_flat_picture_says_nothing() -> None:
     assert all(each.isnan().all() for each in JustNoticeableDefocus().blur_maps(slope))
 
 
-@pytest.mark.slow
 def test_the_map_tells_two_halves_apart() -> None:
     both = torch.cat([seen("camera", 0.5)[..., :128], seen("camera", 2.5)[..., 128:]], -1)[..., 64:192, :]
     sparse, found = JustNoticeableDefocus().blur_maps(both)

@@ -46,7 +46,7 @@ def same(a: kk.Blur, b: kk.Blur) -> bool:
     return tensors and a.to_row() == b.to_row() and (a.size, a.stride) == (b.size, b.stride)
 
 
-@pytest.mark.parametrize("separate", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("separate", [False, True])
 def test_walked_over_in_memory_or_in_a_file_is_identical(
     metric: KukkiriBlur, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, separate: bool
 ) -> None:

@@ -10,7 +10,6 @@ from kukkiri.sharpness.step_edges import find_edges, scale_space
 from step_pictures import ANGLES, smooth_step, step, two_depths
 
 
-@pytest.mark.slow
 class TestLogEdgeWidth(MetricContract):
     name = "log-edge-width"
 
@@ -47,7 +46,6 @@ def test_blur_of_a_step(sigma: float, angle: float) -> None:
     assert metric(step(sigma, angle=angle, noise=0.01)).item() == pytest.approx(sigma, rel=0.05)
 
 
-@pytest.mark.slow
 def test_contrast_does_not_matter() -> None:
     """Nor do offset and inversion: on a photograph, and between steps of very different height."""
     metric = kk.metric("log-edge-width")
@@ -66,7 +64,6 @@ def test_what_has_no_edges_has_no_value() -> None:
     assert kk.metric("log-edge-width")(batch).isnan().tolist() == [True, True, True, False]
 
 
-@pytest.mark.slow
 def test_map_follows_two_depths() -> None:
     """The left half blurred by 1 px, the right by 3: each within 10 % (median), and within a quarter nearly everywhere
     more than 20 px from where they meet."""

@@ -48,7 +48,6 @@ def test_filters_have_their_centre_and_width() -> None:
     assert filters[..., 0, 0].abs().max() == 0
 
 
-@pytest.mark.slow
 def test_other_scales_of_the_paper() -> None:
     """Table of scales and weights: (1, 2, 4) and (1, 2, 3) order blur as the default does."""
     for scales, weights in (((1.0, 2.0, 4.0), (1.0, -3.0, 2.0)), ((1.0, 2.0, 3.0), (1.0, -4.0, 3.0))):

@@ -58,7 +58,6 @@ def test_known_blur_of_a_power_law(sigma: float, family: str) -> None:
     assert sigma_of(field(sigma, family=family)) == pytest.approx(sigma, rel=0.07)
 
 
-@pytest.mark.slow
 def test_interval_holds_the_truth() -> None:
     """90 % promised, of fields whose slope is drawn as the model believes; at least 15 of 18 here."""
     rng, hits = np.random.default_rng(0), 0
@@ -89,9 +88,7 @@ def test_noise_hardly_matters() -> None:
         assert sigma_of(field(1.5, noise=noise)) == pytest.approx(1.5, rel=0.1), noise
 
 
-@pytest.mark.parametrize(
-    "name", ["astronaut", *(pytest.param(n, marks=pytest.mark.slow) for n in ("coffee", "camera"))]
-)
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "camera"])
 def test_added_blur_adds_in_quadrature(name: str) -> None:
     """On real pictures with a blur of their own."""
     own = sigma_of(photograph(name))
@@ -112,7 +109,6 @@ def test_disc_is_told_from_gaussian() -> None:
         assert found.family[family] > 0.9 and sum(found.family.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
 def test_the_model_explains_itself() -> None:
     """Spectra straight from the model, with noise, come back with their size, family and slope."""
     for family, size, slope in ((0, 30, 4), (0, 50, 2), (1, 45, 5)):
@@ -156,7 +152,6 @@ def test_bounds() -> None:
     assert (found.bound, found.sigma, found.interval[0]) == ("below", 0.35, 0.0)
 
 
-@pytest.mark.slow
 def test_lattices_are_unlike_natural_pictures() -> None:
     grid = torch.arange(256)
     lattice = 0.5 + 0.2 * torch.cos(2 * math.pi * grid / 9.3)[:, None] * torch.cos(2 * math.pi * grid / 9.3)

@@ -171,7 +171,6 @@ def test_options_out_of_range_are_refused(tmp_path, wrong):
         KukkiriBlur([tmp_path], **wrong)
 
 
-@pytest.mark.slow
 def test_the_recipe_runs_and_asks_for_pictures(tmp_path):
     with pytest.raises(InputError, match="at least 20"):
         KukkiriBlur([tmp_path])
