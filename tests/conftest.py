@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
+
+# Two processes with two threads each would wait for each other on two cores. Read when torch and NumPy are imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _library in ("OMP", "MKL", "OPENBLAS"):
+        os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 import pytest
 

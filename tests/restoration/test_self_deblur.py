@@ -49,6 +49,7 @@ def test_known_kernel_makes_the_picture_clearer(sharp: Tensor) -> None:
     assert torch.allclose(restored.kernel, kernel, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_kernel_is_found_from_the_picture_alone(sharp: Tensor) -> None:
     """The kernel of a line of 7 px along the rows must come out longer along them than across."""
     kernel = psf.motion(7.0, 0.0)[0]
@@ -150,7 +151,7 @@ def test_hidden_gradients_and_callers_modes(sharp: Tensor) -> None:
 
 def test_early_end_waits_for_whole_blocks(sharp: Tensor) -> None:
     """A loss that falls is never taken for one at rest, wherever the phases end."""
-    settings = SelfDeblurSettings(steps=4995, channels=4, patience=50)
+    settings = SelfDeblurSettings(steps=4995, channels=4, patience=10)
     fit = Fit(sharp[0], settings, noise=0.01, side=5, start=None, kernel=None, missing=None, seed=0)
     ended = []
     for step in range(1, 3000):

@@ -19,7 +19,6 @@ from kukkiri.sharpness.hifst import local_entropy
 Array = NDArray[np.float64]
 
 
-@pytest.mark.slow
 class TestHiFST(MetricContract):
     name = "hifst"
     # The value is relative to the sharpest place of the same picture, so that blur all over need not lower it:

@@ -29,7 +29,6 @@ from kukkiri.sharpness.just_noticeable_defocus import (
 from kukkiri.weights import load_tensors
 
 
-@pytest.mark.slow
 class TestJustNoticeableDefocus(MetricContract):
     name = "just-noticeable-defocus"
 

@@ -10,7 +10,6 @@ from kukkiri.sharpness.step_edges import find_edges, scale_space
 from step_pictures import ANGLES, smooth_step, step, two_depths
 
 
-@pytest.mark.slow
 class TestLogEdgeWidth(MetricContract):
     name = "log-edge-width"
 

@@ -27,7 +27,6 @@ from kukkiri.sharpness.gradient_prior import SparseGradientPrior
 from kukkiri.sharpness.prior_evidence import candidates_of, verdict
 
 
-@pytest.mark.slow
 class TestPriorEvidence(MetricContract):
     name = "prior-evidence"
 
@@ -172,7 +171,6 @@ def test_a_disc_that_stands_out_contends() -> None:
     assert curve_of(falling[: discs.argmax()], asked[: int(discs.argmax())], 1).rival is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_jpeg_takes_little(name: str) -> None:
     """Quality 60 and 35, cut off the grid and at half the contrast: within 15 % of the picture before, if blurred by 4

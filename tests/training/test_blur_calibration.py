@@ -75,6 +75,7 @@ def test_photographs_are_held_out_one_in_ten_and_taken_once(tmp_path):
         picture_files([])
 
 
+@pytest.mark.slow
 def test_from_a_network_to_the_file_that_is_shipped(tmp_path, capsys):
     from safetensors.torch import save_file
 
