@@ -150,3 +150,9 @@ class ParityContract:
         if metric.spec.differentiable:
             value.sum().backward()
             assert x.grad is not None and bool(torch.isfinite(x.grad).all()) and float(x.grad.abs().sum()) > 0
+            # As a loss: a step of a third of a grey level improves the score of each picture.
+            upwards = (1 if metric.spec.higher_is_better else -1) * x.grad
+            step = upwards / upwards.abs().amax((1, 2, 3), keepdim=True) * 0.3 / 255
+            with torch.inference_mode():
+                gained = metric((images + step).clamp(0, 1), *others) - value.detach()
+            assert bool((gained > 0).all() if metric.spec.higher_is_better else (gained < 0).all()), gained

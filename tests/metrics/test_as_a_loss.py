@@ -14,8 +14,7 @@ STEPS, RATE = 5, 1 / 255
 
 def runs_here(spec: MetricSpec) -> bool:
     """Networks whose checkpoint is not in the package are tested with arbitrary weights: see parity.py."""
-    keys = [catalogue()[key] for key in spec.weights]
-    return all(key.kind == "shipped" for key in keys) and (bool(keys) or spec.evidence != "parity")
+    return not spec.needs_weights and all(catalogue()[key].kind == "shipped" for key in spec.weights)
 
 
 NAMES = [s.name for s in kk.metrics() if s.differentiable and runs_here(s)]

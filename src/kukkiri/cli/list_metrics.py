@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kukkiri.cli.output import JsonArray, print_json, show, table
+
+if TYPE_CHECKING:
+    from kukkiri.metrics.spec import MetricSpec
 
 
 def command(
@@ -19,11 +22,10 @@ def command(
 ) -> None:
     """List the metrics: question answered, direction, range, licence, weights."""
     from kukkiri.metrics.table import metrics
-    from kukkiri.weights import present
 
     specs = [s for s in metrics() if answers in (None, s.answers)]
     if json:
-        print_json([s.to_row() | {"weights_present": all(map(present, s.weights))} for s in specs])
+        print_json([s.to_row() | {"weights_present": _weights(s) in ("", "present")} for s in specs])
         return
 
     def bound(value: float) -> str:
@@ -42,10 +44,18 @@ def command(
                     f"{bound(s.value_range[0])} … {bound(s.value_range[1])}" + (f" {s.unit}" if s.unit else ""),
                     # Without another author there is nothing to agree with.
                     "own" if s.paper.startswith("Kukkiri") else s.evidence,
-                    "" if not s.weights else "present" if all(map(present, s.weights)) else "to fetch",
+                    _weights(s),
                     s.licence,
                 )
                 for s in specs
             ],
         )
     )
+
+
+def _weights(spec: MetricSpec) -> str:
+    from kukkiri.weights import present
+
+    if spec.needs_weights:
+        return "your own"
+    return "" if not spec.weights else "present" if all(map(present, spec.weights)) else "to fetch"

@@ -35,7 +35,7 @@ from kukkiri.images.tone_curve import ToneCurve, fit_tones
 from kukkiri.images.warping import Matrix, scale_at, scaling, transformed, warp
 
 LEAST_SIDE = 48
-# Correlation of structure that little of a scene is left below; judged with this longer side, where noise is averaged.
+# Below this correlation of structure little is left of a scene. Judged with this longer side: noise is averaged away.
 LEAST_CORRELATION, JUDGED = 0.4, 256
 # Of chance, in standard deviations of the correlation: of pictures of two scenes the best motion stays below 6.5.
 LEAST_SIGNIFICANCE = 7.0

@@ -48,6 +48,8 @@ class MetricSpec:
         not checked.
     weights : tuple of str
         Keys in the catalogue of weights.
+    needs_weights : bool
+        A network of which no checkpoint can be fetched: `weights=` must be given.
     licence, paper : str
         Licence of method and weights where it restricts use; citation.
     """
@@ -70,6 +72,7 @@ class MetricSpec:
     tileable: bool = False
     estimates_blur: bool = False
     weights: tuple[str, ...] = ()
+    needs_weights: bool = False
     licence: str = "Apache-2.0"
 
     def to_row(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from kukkiri.errors import WeightError
+from kukkiri.errors import WeightError, one_line
 from kukkiri.weights.catalogue import WeightEntry
 
 CHUNK = 1 << 16
@@ -232,4 +232,9 @@ def told_path(part: Path) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """What lies at the bottom of a chain of errors: 'Name or service not known' rather than three wrappings of it."""
+    cause: BaseException = error
+    while (below := cause.__cause__ or cause.__context__) is not None:
+        cause = below
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return f"{type(error).__name__} ({one_line(text, 120)})"

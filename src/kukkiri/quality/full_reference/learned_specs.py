@@ -85,6 +85,7 @@ IQT = MetricSpec(
     min_size=192,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="Apache-2.0; the port's weights bear no licence",
     paper="Cheon, Yoon, Kang, Lee, CVPR Workshops 2021, arXiv:2104.14730",
 )
@@ -116,6 +117,7 @@ DIQAM_FR = MetricSpec(
     min_size=32,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     paper="Bosse, Maniry, Müller, Wiegand, Samek, IEEE TIP 27(1), 2018, doi:10.1109/TIP.2017.2760518",
 )
 
@@ -130,6 +132,7 @@ A_FINE = MetricSpec(
     min_size=32,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="Apache-2.0; CLIP, from which it was tuned, is MIT-licensed",
     paper="Chen, Wu, Ma, Zhang, CVPR 2025, arXiv:2503.11221",
 )
@@ -145,6 +148,7 @@ CONIQA = MetricSpec(
     min_size=32,
     differentiable=True,
     evidence="reconstruction",
+    needs_weights=True,
     paper="Eybposh et al., Scientific Reports 14, 20066, 2024, doi:10.1038/s41598-024-70469-5",
 )
 
@@ -175,6 +179,7 @@ DEEPQA = MetricSpec(
     min_size=33,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     paper="Kim, Lee, CVPR 2017, doi:10.1109/CVPR.2017.213",
 )
 

@@ -16,6 +16,7 @@ KONCEPT512 = MetricSpec(
     min_size=75,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="Apache-2.0; the PyTorch port is MIT-licensed",
     paper="Hosu, Lin, Sziranyi, Saupe, IEEE TIP 29, 2020, doi:10.1109/TIP.2020.2967829",
 )
@@ -75,6 +76,7 @@ DIQAM_NR = MetricSpec(
     min_size=32,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     paper="Bosse, Maniry, Müller, Wiegand, Samek, IEEE TIP 27(1), 2018, doi:10.1109/TIP.2017.2760518",
 )
 
@@ -88,6 +90,7 @@ RANKIQA = MetricSpec(
     min_size=224,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="MIT (weights)",
     paper="Liu, van de Weijer, Bagdanov, ICCV 2017, arXiv:1707.08347",
 )
@@ -192,6 +195,7 @@ TRIQ = MetricSpec(
     min_size=32,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="MIT (code); the weights are published without a licence of their own",
     paper="You, Korhonen, ICIP 2021, doi:10.1109/ICIP42928.2021.9506075, arXiv:2101.01097",
 )
@@ -236,6 +240,7 @@ SATQA = MetricSpec(
     min_size=224,
     differentiable=True,
     evidence="parity",
+    needs_weights=True,
     licence="the authors' code has none",
     paper="Shi, Gao, Qin, AAAI 2024, doi:10.1609/aaai.v38i5.28285, arXiv:2312.06995",
 )
