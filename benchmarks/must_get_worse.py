@@ -22,9 +22,10 @@ from skimage import data
 from torch import Tensor
 
 import kukkiri as kk
-from kukkiri.errors import KukkiriError
+from kukkiri.errors import WeightError
 from kukkiri.evaluation.statistics import spearman
 from kukkiri.images.filtering import gaussian_blur
+from kukkiri.weights.catalogue import catalogue
 
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket", "camera")
 SIDE = 384
@@ -76,6 +77,14 @@ def correlations(name: str, pictures: dict[str, Tensor]) -> dict[str, list[float
     return found
 
 
+def reason(spec: kk.MetricSpec) -> str:
+    """Why a metric cannot be measured here: in the record, no path of the machine it was made on."""
+    if spec.needs_weights:
+        return "no checkpoint of it can be fetched; it runs with weights of your own"
+    keys = ", ".join(entry.key for key in spec.weights if (entry := catalogue()[key]).kind != "shipped")
+    return f"its checkpoint is not here: kukkiri weights fetch {keys}"
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,11 +93,12 @@ def main() -> None:
     chosen = parser.parse_args()
     pictures = {name: photograph(name) for name in PHOTOGRAPHS}
     rows: dict[str, Any] = json.loads(chosen.out.read_text()) if chosen.out and chosen.out.exists() else {}
-    for name in chosen.metrics or [spec.name for spec in kk.metrics()]:
+    specs = {spec.name: spec for spec in kk.metrics()}
+    for name in chosen.metrics or specs:
         try:
             rows[name] = {kind: [round(v, 3) for v in values] for kind, values in correlations(name, pictures).items()}
-        except KukkiriError as error:
-            rows[name] = {"skipped": str(error)}
+        except WeightError:
+            rows[name] = {"skipped": reason(specs[name])}
         shown = rows[name].get("skipped") or "  ".join(
             f"{kind} {np.nanmean(values):+.3f} (least {np.nanmin(values):+.2f})" for kind, values in rows[name].items()
         )

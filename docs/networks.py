@@ -109,8 +109,8 @@ def page() -> str:
             "ours, filled with the same arbitrary parameters, agree at every tap and at the end, on two pictures; "
             "the largest relative error is given. It proves the architecture and the key layout, **not** that a "
             "checkpoint is good: no score of such weights is reported anywhere. *reconstruction*: no code is "
-            "published, the network is built from the paper. Times are medians of interleaved runs of both in one "
-            "process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU that was "
+            "published, the network is built from the paper. Times are medians of processor time of interleaved runs "
+            "of both in one process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU that was "
             "shared: read the ratio."
         ),
         "",
@@ -230,8 +230,9 @@ def _worse(specs: dict[str, MetricSpec]) -> list[str]:
     path = RESULTS / "worse.json"
     rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     lines, skipped = [], []
-    for name, found in rows.items():
-        if name not in specs:
+    for name in specs:
+        found = rows.get(name)
+        if found is None:
             continue
         if "skipped" in found:
             skipped.append(name)
@@ -240,7 +241,7 @@ def _worse(specs: dict[str, MetricSpec]) -> list[str]:
         cells = " | ".join(f"{means[kind]:.3f} ({min(found[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
         lines.append(f"| `{name}` | {cells} | {_reason(specs[name]) if min(means.values()) < ENOUGH else ''} |")
     if skipped:
-        lines += ["", f"Skipped, because the checkpoint is not in the package: {', '.join(f'`{n}`' for n in skipped)}."]
+        lines += ["", "Skipped, not passed:", "", *(f"* `{name}`: {rows[name]['skipped']}" for name in skipped)]
     return lines
 
 

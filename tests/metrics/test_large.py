@@ -10,8 +10,8 @@ from kukkiri.metrics import base, tiled
 from kukkiri.metrics.tiled import measure_tiled, measure_together
 from kukkiri.quality.full_reference import learned_specs
 
-# A metric that estimates a blur has its own walk, tests/sharpness/test_kukkiri_blur.py, and so have networks, whose tiles
-# agree to rounding and not bit by bit: tests/quality/full_reference/test_lpips.py.
+# A metric that estimates a blur has its own walk, tests/sharpness/test_kukkiri_blur.py, and so have networks, whose
+# tiles agree to rounding and not bit by bit: tests/quality/full_reference/test_lpips.py.
 NETWORKS = {spec.name for spec in learned_specs.SPECS}
 LOCAL = [s.name for s in kk.metrics() if s.tileable and not s.estimates_blur and s.name not in NETWORKS]
 
