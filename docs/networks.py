@@ -110,8 +110,8 @@ def page() -> str:
             "the largest relative error is given. It proves the architecture and the key layout, **not** that a "
             "checkpoint is good: no score of such weights is reported anywhere. *reconstruction*: no code is "
             "published, the network is built from the paper. Times are medians of processor time of interleaved runs "
-            "of both in one process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU that was "
-            "shared: read the ratio."
+            "of both in one process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU "
+            "that was shared: read the ratio."
         ),
         "",
         "| metric | evidence | parity error (taps) | parameters | reference | ms ours / reference | times as fast |",
