@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Where to get torch, for a CUDA build say: make demo TORCH_INDEX=URL-of-a-wheel-index
 TORCH_INDEX ?=
-# A folder of photographs for `make bench` (default: those of the demonstration) and, sharp ones, `make robustness`.
+# A folder of photographs for `make bench` (default: those of the demonstration) and, sharp ones, `make robustness`
+# and `make stability`.
 DATA ?=
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test test-all bench robustness lint docs clean
+.PHONY: demo test test-all bench robustness stability lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/kukkiri demo
@@ -33,6 +34,16 @@ robustness: $(STAMP)
 	mv build/photographs.brief docs/robustness/photographs.json
 	mv build/textures.brief docs/robustness/textures.json
 	$(BIN)/python docs/generate.py
+
+# What docs/stability.md is written from. dists and lpips-vgg take some minutes a picture: name them in STEADY to have them.
+STEADY ?= niqe brisque piqe psnr ssim ms-ssim fsim gmsd vif lpips-alex
+stability: $(STAMP)
+	@test -n "$(DATA)" || (echo "expected a folder of sharp photographs, got none; make stability DATA=FOLDER" >&2; exit 1)
+	mkdir -p build docs/robustness
+	$(BIN)/kukkiri evaluate robustness $(STEADY) --data "$(DATA)" --pictures 30 --reduce 1 --size 256 \
+		--slow fsim,vif,lpips-alex,dists,lpips-vgg --slow-pictures 10 --out build/stability.json --json > build/stability.brief
+	mv build/stability.brief docs/robustness/stability.json
+	$(BIN)/python docs/stability.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ app.command("scores")(evaluate_scores.command)
 def robustness(
     metric: Annotated[
         list[str],
-        typer.Argument(metavar="METRIC...", help="Metrics that need no reference; 'all': every sharpness metric."),
+        typer.Argument(metavar="METRIC...", help="Of sharpness, quality or fidelity; 'all': every sharpness metric."),
     ],
     data: Annotated[
         list[str],
@@ -68,6 +68,9 @@ def robustness(
     astigmatism: Annotated[
         bool, typer.Option("--astigmatism", help="Also: ratio and angle of elliptical PSFs.")
     ] = False,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Also of sharpness metrics: how far small changes move them.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write all of it: one .json file. Run again to go on.")
     ] = None,
@@ -79,6 +82,9 @@ def robustness(
 ) -> None:
     """Does a score follow the blur, and nothing but the blur, through other light, noise, formats and PSFs?
 
+    Of a metric of quality or fidelity: how far does it move when its picture hardly changes (shifted by a pixel,
+    flipped, saved again, gain, gamma, cropped, resized), beside its spread over pictures, sharp and damaged?
+
     Slow: lpc-si, s3, hifst, spectral-sigma, zhuo-sim, log-edge-width, prior-evidence, just-noticeable-defocus.
 
     Exit 1 if a picture cannot be read, or a metric that was named cannot be measured.
@@ -86,12 +92,12 @@ def robustness(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from kukkiri.evaluation.figure import write_figure
     from kukkiri.evaluation.journal import Journal, journal_path
     from kukkiri.evaluation.pictures import BLURRED, TEXTURES, spread
     from kukkiri.evaluation.protocol import SLOW, RobustnessProtocol
     from kukkiri.evaluation.robustness import check_out, write_json
     from kukkiri.evaluation.robustness import robustness as evaluate
+    from kukkiri.evaluation.stability_figure import write_figures
     from kukkiri.inspection.measuring import worker_count
     from kukkiri.optics.days import DAYS
     from kukkiri.sharpness.figures import check_figure_path
@@ -133,6 +139,7 @@ def robustness(
                 invariances=invariances,
                 increment=_pictures(increment or [], BLURRED),
                 astigmatism=astigmatism,
+                stability=stability,
                 processes=processes,
                 journal=journal,
                 on_start=lambda total: progress.update(task, total=total),
@@ -149,14 +156,13 @@ def robustness(
     else:
         _print(result)
     if figure is not None:
-        write_figure(result, figure)
+        write_figures(result, figure)
     for what, path in (("result", out), ("figure", figure)):
         if path is not None:
             typer.echo(f"{what}: {path}", err=True)
     for failed in result.failed:
         typer.echo(f"kukkiri: {failed['name']}: {failed['error']}", err=True)
-    unmet = any(r.mixed is None and r.spec.name in named for r in result.metrics)
-    raise typer.Exit(1 if result.failed or unmet else 0)
+    raise typer.Exit(1 if result.failed or result.unmet.intersection(named) else 0)
 
 
 def _pictures(named: list[str], bundled_names: tuple[str, ...]) -> list[Picture]:
@@ -171,9 +177,9 @@ def _pictures(named: list[str], bundled_names: tuple[str, ...]) -> list[Picture]
 def _print(result: Robustness) -> None:
     from rich.text import Text
 
-    from kukkiri.evaluation.tables import text_tables
+    from kukkiri.evaluation.stability_tables import all_tables
 
-    for part in text_tables(result):
+    for part in all_tables(result):
         cells: list[tuple[Any, ...]] = [
             (Text(row[0], style="bold" if index == 0 else ""), *row[1:]) for index, row in enumerate(part.rows)
         ]

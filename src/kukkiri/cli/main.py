@@ -15,6 +15,7 @@ from kukkiri.cli import (
     blur,
     calibrate,
     compare,
+    degrade,
     demo,
     doctor,
     evaluate,
@@ -42,6 +43,7 @@ app.command("quality")(quality.command)
 app.command("compare", cls=compare.Command)(compare.command)
 app.command("restore")(restore.command)
 app.command("calibrate")(calibrate.command)
+app.command("degrade")(degrade.command)
 app.command("train")(train.command)
 app.command("list")(list_metrics.command)
 app.add_typer(evaluate.app, name="evaluate")

@@ -26,11 +26,18 @@ KEPT = (".png", ".tif", ".tiff")
 def command(
     files: Annotated[list[str], typer.Argument(help="Pictures: files, folders, patterns.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    task: Annotated[Literal["deblur"], typer.Option("--task", help="What to undo.")] = "deblur",
+    task: Annotated[Literal["deblur", "dehaze"], typer.Option("--task", help="What to undo.")] = "deblur",
     method: Annotated[
-        Literal["self-deblur", "self-deblur-defocus"],
-        typer.Option("--method", help="Fitted to each picture alone: to any kernel, or to one that is round."),
-    ] = "self-deblur",
+        Literal["self-deblur", "self-deblur-defocus", "dark-channel"] | None,
+        typer.Option(
+            "--method",
+            help="Deblur: fitted to each picture alone, to any kernel (the default) or to one that is round. "
+            "Dehaze: the dark channel prior.",
+        ),
+    ] = None,
+    omega: Annotated[
+        float | None, typer.Option("--omega", help="Share of the haze to take out, 0 to 1. Default: 0.95.")
+    ] = None,
     kernel: Annotated[
         Path | None, typer.Option("--kernel", help="The point-spread function as a picture, if it is known.")
     ] = None,
@@ -52,10 +59,10 @@ def command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")] = False,
     json: Json = False,
 ) -> None:
-    """Make pictures clear: minutes each on a CPU, a megapixel at most.
+    """Make pictures clear. To deblur takes minutes each on a CPU, a megapixel at most; to dehaze seconds.
 
-    Writes NAME-restored (depth and pixel size kept), NAME-kernel.tif, and NAME-figure.png with before, after, kernel.
-    What is masked does not count and stays as it was.
+    Writes NAME-restored (depth and pixel size kept), NAME-kernel.tif if there is a kernel, and NAME-figure.png with
+    before, after, kernel. What is masked does not count and stays as it was.
     """
     from kukkiri.images.reading import load
     from kukkiri.inspection.settings import parse_roi
@@ -72,6 +79,8 @@ def command(
     options: dict[str, Any] = {"kernel": known, "noise": noise, "steps": steps, "seed": seed, "device": device}
     if kernel_size is not None:
         options["kernel_size"] = kernel_size
+    if omega is not None:
+        options["omega"] = omega
     checked(task, method, **options)
     places = _Places(out, [*found, *(file for file in (mask, kernel) if file is not None)], overwrite)
     rows: list[tuple[str, ...]] = []
@@ -95,14 +104,18 @@ def command(
         if json:
             print_json({k: None if v != v else v for k, v in row.items()})
     if rows and not json:
-        show(table(["picture", "kernel", "noise", "residual", "steps", "time", "written"], rows, right=list(RIGHT)))
+        columns = COLUMNS[task]
+        show(table(["picture", *columns, "written"], rows, right=list(columns)))
     for name, said in warned:
         typer.echo(f"kukkiri: {name}: {said}", err=True)
     say_errors(failed)
     raise typer.Exit(1 if failed else 0)
 
 
-RIGHT = ("kernel", "noise", "residual", "steps", "time")
+COLUMNS = {
+    "deblur": ("kernel", "noise", "residual", "steps", "time"),
+    "dehaze": ("air", "light that arrives", "omega", "time"),
+}
 
 
 class _Places:
@@ -133,7 +146,7 @@ class _Places:
 
 
 def _restored(
-    picture: Picture, task: str, method: str, options: dict[str, Any], places: _Places, only_box: bool
+    picture: Picture, task: str, method: str | None, options: dict[str, Any], places: _Places, only_box: bool
 ) -> tuple[Restoration, list[Path]]:
     from kukkiri.images.masks import Box
     from kukkiri.images.writing import save
@@ -162,18 +175,23 @@ def _restored(
     if kernel is not None:
         save(kernel / kernel.max(), written[1], bit_depth=32)
     restoration_figure(inside, restored, written[2])
-    return restored, list(written)
+    return restored, [file for file in written if kernel is not None or file != written[1]]
 
 
 def _line(picture: Picture, restored: Restoration, written: list[Path]) -> tuple[str, ...]:
     report = restored.report
     seconds = float(report["seconds"])
+    took = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    if report["task"] == "dehaze":
+        air = " ".join(f"{value:.2f}" for value in report["airlight"])
+        arrives = f"{report['mean_transmission']:.0%}"
+        return picture.name, air, arrives, number(report["omega"]), took, one_line(written[0])
     return (
         picture.name,
         f"sigma {number(report['kernel_sigma'])} px",
         number(report["noise"]),
         number(report["residual"]),
         str(report["steps"]),
-        f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s",
+        took,
         one_line(written[0]),
     )

@@ -2,6 +2,9 @@
 
 Sharp pictures are reduced until their own blur is near 0, blurred by a known amount, and given another light, gain,
 noise or file format. A good metric puts all of them in the order of their blur, whatever the picture, PSF and day.
+
+Of a metric of quality or fidelity another thing is asked: how far it moves when its picture hardly changes; see
+`kukkiri.evaluation.stability`.
 """
 
 from __future__ import annotations
@@ -21,11 +24,14 @@ from kukkiri.errors import InputError, KukkiriError
 from kukkiri.evaluation import astigmatism as astigmatism_section
 from kukkiri.evaluation import increment as increment_section
 from kukkiri.evaluation import invariances as invariances_section
+from kukkiri.evaluation import stability as stability_section
+from kukkiri.evaluation import stability_summary
 from kukkiri.evaluation.estimates import BlurEstimator, Scorer, gives_sigma
 from kukkiri.evaluation.journal import Journal
 from kukkiri.evaluation.pictures import Picture, spread
 from kukkiri.evaluation.protocol import RobustnessProtocol
 from kukkiri.evaluation.running import Done, Job, run
+from kukkiri.evaluation.stability_summary import MetricStability
 from kukkiri.evaluation.summary import MetricRobustness, summarised
 from kukkiri.evaluation.trials import Row, Trials
 from kukkiri.metrics.build import metric
@@ -51,13 +57,15 @@ class Robustness:
     pictures : tuple of dict
         name, sha256 and error of every picture of every section.
     metrics : tuple of MetricRobustness
-        Best first by Spearman over everything; what was skipped last.
+        Those of sharpness, best first by Spearman over everything; what was skipped last.
     invariances : dict
         Metric → transform → figures; see `kukkiri.evaluation.invariances`. Empty if not asked for.
     increment : dict
         Metric → lines; see `kukkiri.evaluation.increment`.
     astigmatism : dict
         Metric → family of PSFs → figures; see `kukkiri.evaluation.astigmatism`.
+    stability : tuple of MetricStability
+        Metrics of quality and fidelity, and others if asked for; in the order that they were named.
     """
 
     protocol: RobustnessProtocol
@@ -66,6 +74,13 @@ class Robustness:
     invariances: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
     increment: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     astigmatism: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
+    stability: tuple[MetricStability, ...] = ()
+
+    @property
+    def unmet(self) -> frozenset[str]:
+        """The metrics that could not be measured, by one of their sections at least."""
+        names = [r.spec.name for r in self.metrics if r.mixed is None]
+        return frozenset(names + [s.spec.name for s in self.stability if s.overall is None])
 
     @property
     def failed(self) -> tuple[Row, ...]:
@@ -84,6 +99,12 @@ class Robustness:
             "invariances": {name: dict(found) for name, found in self.invariances.items()},
             "increment": {name: list(lines) for name, lines in self.increment.items()},
             "astigmatism": {name: dict(found) for name, found in self.astigmatism.items()},
+            "stability": {
+                "settings": dict(stability_section.SETTINGS),
+                "metrics": [found.to_row(trials=trials) for found in self.stability],
+            }
+            if self.stability
+            else {},
         }
 
 
@@ -95,17 +116,19 @@ def robustness(
     invariances: bool = False,
     increment: Sequence[Picture] = (),
     astigmatism: bool = False,
+    stability: bool = False,
     processes: int = 1,
     journal: Journal | None = None,
     on_start: Callable[[int], None] | None = None,
     on_done: Callable[[Done], None] | None = None,
 ) -> Robustness:
-    """Measure how metrics follow the blur of pictures through other days and PSFs.
+    """Measure how metrics follow the blur of pictures through other days and PSFs, or how steady they are.
 
     Parameters
     ----------
     metrics : sequence of names or metrics
-        That need no reference. One that cannot be had, or measures nothing, is skipped with the reason.
+        Of sharpness: they must follow the blur. Of quality or fidelity: small changes must not move them. One that
+        cannot be had, or measures nothing, is skipped with the reason.
     pictures : sequence of Picture
         Sharp ones.
     protocol : RobustnessProtocol, optional
@@ -114,6 +137,8 @@ def robustness(
         pictures, for metrics that give sigma, and that give axes.
     increment : sequence of Picture
         Pictures with a blur of their own, not reduced, on which added blur must be found in quadrature.
+    stability : bool
+        Also how far small changes move the metrics of sharpness.
     processes : int
         The numbers are the same however many, but for the seconds.
     journal : Journal, optional
@@ -128,7 +153,7 @@ def robustness(
     Raises
     ------
     InputError
-        If a metric needs a reference, two metrics or pictures have one name, or there is no picture.
+        If two metrics or pictures have one name, or there is no metric or no picture.
     KukkiriError
         If the journal cannot be written or a process dies.
     """
@@ -140,12 +165,15 @@ def robustness(
         if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
             raise InputError(expected="each picture under a name of its own", got=f"{twice[0]} twice", fix="rename one")
     built, specs, skipped = _built(metrics)
-    sized = [name for name, found in built.items() if gives_sigma(specs[name])]
-    with_axes = [name for name, found in built.items() if isinstance(found, BlurEstimator)]
-    jobs = _jobs("trials", pictures, list(built), protocol)
+    followers = [name for name in built if _follows_blur(specs[name])]
+    steady = [name for name in built if stability or name not in followers]
+    sized = [name for name in followers if gives_sigma(specs[name])]
+    with_axes = [name for name in followers if isinstance(built[name], BlurEstimator)]
+    jobs = _jobs("trials", pictures, followers, protocol)
     jobs += _jobs("invariances", pictures, sized, protocol) if invariances else []
     jobs += _jobs("increment", increment, sized, protocol)
     jobs += _jobs("astigmatism", pictures, with_axes, protocol) if astigmatism else []
+    jobs += _jobs("stability", pictures, steady, protocol)
     if on_start:
         on_start(len(jobs))
     given = {m if isinstance(m, str) else m.spec.name: None if isinstance(m, str) else m for m in metrics}
@@ -157,8 +185,17 @@ def robustness(
     def flat(section: str, name: str) -> list[Row]:
         return [row for its in rows(section, name).values() for row in its]
 
-    results = [MetricRobustness(spec=specs[name], skipped=reason) for name, reason in skipped.items()]
-    results += [summarised(specs[name], Trials.of(rows("trials", name)), protocol) for name in built]
+    def steadiness(name: str) -> MetricStability:
+        if name in skipped:
+            return MetricStability(spec=specs[name], skipped=skipped[name])
+        return stability_summary.summarised(specs[name], rows("stability", name), protocol)
+
+    results = [
+        MetricRobustness(spec=specs[name], skipped=reason)
+        for name, reason in skipped.items()
+        if _follows_blur(specs[name])
+    ]
+    results += [summarised(specs[name], Trials.of(rows("trials", name)), protocol) for name in followers]
     return Robustness(
         protocol=protocol,
         pictures=_pictures(done),
@@ -166,6 +203,7 @@ def robustness(
         invariances={n: invariances_section.summarised(flat("invariances", n)) for n in sized if invariances},
         increment={n: increment_section.summarised(rows("increment", n)) for n in sized if increment},
         astigmatism={n: astigmatism_section.summarised(flat("astigmatism", n)) for n in with_axes if astigmatism},
+        stability=tuple(steadiness(n) for n in specs if stability or not _follows_blur(specs[n])),
     )
 
 
@@ -206,8 +244,6 @@ def _built(
     skipped: dict[str, str] = {}
     for given in metrics:
         spec = spec_of(given) if isinstance(given, str) else given.spec
-        if spec.needs_reference:
-            raise InputError(expected="metrics that need no reference", got=spec.name, fix="leave it out")
         if spec.name in specs:
             raise InputError(expected="each metric once", got=f"{spec.name} twice", fix="leave one out")
         specs[spec.name] = spec
@@ -218,6 +254,10 @@ def _built(
     if not specs:
         raise InputError(expected="at least one metric", got="none", fix="name one, or 'all'")
     return built, specs, skipped
+
+
+def _follows_blur(spec: MetricSpec) -> bool:
+    return spec.answers == "sharpness" and not spec.needs_reference
 
 
 def _jobs(section: str, pictures: Sequence[Picture], names: Sequence[str], protocol: RobustnessProtocol) -> list[Job]:

@@ -22,8 +22,11 @@ from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.metrics.build import metric
 from kukkiri.metrics.spec import MetricSpec
 
-# Modules with a function measure(image, name, metrics, protocol) -> {metric: rows}.
-SECTIONS = {name: f"kukkiri.evaluation.{name}" for name in ("trials", "invariances", "increment", "astigmatism")}
+# Modules with a function measure(image, name, metrics, protocol) -> {metric: rows}. Where one has SETTINGS, JSON-ready,
+# its rows depend on them as well.
+SECTIONS = {
+    name: f"kukkiri.evaluation.{name}" for name in ("trials", "invariances", "increment", "astigmatism", "stability")
+}
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,9 @@ def _key(job: Job, name: str, sha256: str, protocol: RobustnessProtocol) -> str:
 
     # Of the slow ones only whether this one is among them counts, so that another may join or leave.
     settings = protocol.to_row() | {"slow": name in protocol.slow, "slow_pictures": None}
-    return key_of(version_of(spec_of(name)), settings, job.section, job.picture.name, sha256, name)
+    own = getattr(import_module(SECTIONS[job.section]), "SETTINGS", None)
+    more = [] if own is None else [dict(own)]
+    return key_of(version_of(spec_of(name)), settings, job.section, job.picture.name, sha256, name, *more)
 
 
 def version_of(spec: MetricSpec) -> list[str]:

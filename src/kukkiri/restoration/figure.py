@@ -1,4 +1,4 @@
-"""A picture before and after, and the kernel between them."""
+"""A picture before and after, and the kernel between them if there is one."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def restoration_figure(before: Image, restored: Restoration, out: Path) -> None:
     scale = min(max(ENLARGED, LEAST / side), MOST / side)
     width, height = before.width * scale / 100, before.height * scale / 100
     with mpl.rc_context({"font.size": 9, "text.color": "#1f2933", "axes.titlelocation": "left", "axes.titlesize": 9.5}):
-        figure = Figure(figsize=(2 * width + min(width, 3) + 0.6, height + 0.6), layout="constrained")
-        axes = figure.subplots(1, 3, width_ratios=(width, width, min(width, 3)))
+        widths = (width, width) if kernel is None else (width, width, min(width, 3))
+        figure = Figure(figsize=(sum(widths) + 0.6, height + 0.6), layout="constrained")
+        axes = figure.subplots(1, len(widths), width_ratios=widths)
         # Dark pictures would be black: both are shown alike, up to what the brighter one reaches.
         top = max(float(image.pixels.max()) for image in (before, after)) or 1.0
         top = 1.0 if top > 0.5 else top

@@ -18,10 +18,13 @@ from kukkiri.images.masks import as_mask
 from kukkiri.restoration.restoration import Restoration
 
 if TYPE_CHECKING:
+    from kukkiri.restoration.dehaze import DehazeSettings
     from kukkiri.restoration.self_deblur_settings import SelfDeblurSettings
 
-# What can be done, and how.
-METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType({"deblur": ("self-deblur", "self-deblur-defocus")})
+# What can be done, and how; the first method is the default.
+METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"deblur": ("self-deblur", "self-deblur-defocus"), "dehaze": ("dark-channel",)}
+)
 OnStep = Callable[[int, int], None]
 
 
@@ -29,7 +32,7 @@ def restore(
     image: ImageLike,
     task: str = "deblur",
     *,
-    method: str = "self-deblur",
+    method: str | None = None,
     kernel: Any = None,
     noise: float | None = None,
     mask: Any = None,
@@ -44,18 +47,20 @@ def restore(
     Parameters
     ----------
     image : image-like
-        At most a megapixel for these methods.
-    task : 'deblur'
-    method : 'self-deblur' | 'self-deblur-defocus'
-        Two networks fitted to this one picture: any kernel (shake, motion, defocus), or a round one (optics out of
-        focus), which needs less from the picture and tolerates noise. Minutes a picture on a CPU.
+        At most a megapixel to deblur; any size to dehaze.
+    task : 'deblur' | 'dehaze'
+    method : 'self-deblur' | 'self-deblur-defocus' | 'dark-channel', optional
+        None: the first of the task. To deblur, two networks fitted to this one picture: any kernel (shake, motion,
+        defocus), or a round one (optics out of focus), which needs less from the picture and tolerates noise. Minutes
+        a picture on a CPU. To dehaze, the dark channel prior: seconds; kernel, noise and steps mean nothing to it.
     kernel : array (k, k), optional
         The point-spread function, if it is known: not negative, odd sides; it is divided by its sum. None: found too.
     noise : float, optional
         Standard deviation of the noise, on [0, 1]. None: estimated. It weighs what 'self-deblur-defocus' asks of
         picture and kernel, and decides whether a residual is worth a warning; 'self-deblur' does not use it otherwise.
     mask : Boolean (H, W), optional
-        True where pixels are missing: they do not count, and are filled in from what the others say.
+        True where pixels are missing: they do not count. Deblurring fills them in from what the others say,
+        dehazing leaves them as they were.
     steps : int, optional
         The most steps of the fit. None: the method's own.
     seed : int
@@ -65,12 +70,12 @@ def restore(
     progress : bool or callable
         True: a bar on standard error. A callable gets steps done, and of how many at most.
     **options
-        Of `SelfDeblurSettings`: kernel_size, channels, …
+        Of `SelfDeblurSettings`: kernel_size, channels, …; of `DehazeSettings`: omega (strength, 0 to 1), airlight, …
 
     Returns
     -------
     Restoration
-        With `.kernel`, the point-spread function found, and `.report`.
+        With `.report`, and `.kernel`, the point-spread function found, if there is one.
 
     Raises
     ------
@@ -81,9 +86,17 @@ def restore(
     settings, known = checked(
         task, method, kernel=kernel, noise=noise, steps=steps, seed=seed, device=device, **options
     )
+    method = method or METHODS[task][0]
     picture = as_image(image)
+    from kukkiri.restoration.dehaze import DehazeSettings, without_haze
     from kukkiri.restoration.self_deblur import deblur_from_itself
 
+    if isinstance(settings, DehazeSettings):
+        pixels = picture.pixels.detach()
+        picture = replace(picture, pixels=pixels if device is None else pixels.to(device))
+        missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
+        with torch.no_grad():
+            return without_haze(picture, settings, missing=missing)
     shown: AbstractContextManager[OnStep | None] = (
         _Bar(method) if progress is True else nullcontext(progress if callable(progress) else None)
     )
@@ -100,7 +113,7 @@ def restore(
 
 def checked(
     task: str,
-    method: str,
+    method: str | None,
     *,
     kernel: Any = None,
     noise: Any = None,
@@ -108,7 +121,7 @@ def checked(
     seed: Any = 0,
     device: Any = None,
     **options: Any,
-) -> tuple[SelfDeblurSettings, Tensor | None]:
+) -> tuple[SelfDeblurSettings | DehazeSettings, Tensor | None]:
     """What `restore` was asked for, before any picture is read: the settings, and the kernel if one is known.
 
     Raises
@@ -116,10 +129,12 @@ def checked(
     InputError
         If there is no such task, method, device or option; one is out of range; or two contradict each other.
     """
+    from kukkiri.restoration.dehaze import dehaze_settings
     from kukkiri.restoration.self_deblur_settings import settings_for
 
     if not isinstance(task, str) or task not in METHODS:
-        raise unknown_name("a task of 'deblur'", str(task), METHODS, "others are not there yet")
+        raise unknown_name(f"a task of {', '.join(METHODS)}", str(task), METHODS, "others are not there yet")
+    method = METHODS[task][0] if method is None else method
     if method not in METHODS[task]:
         raise unknown_name(f"a method for {task}", str(method), METHODS[task], f"choose of {', '.join(METHODS[task])}")
     if noise is not None and not (isinstance(noise, (int, float)) and 0 <= noise < 1):
@@ -128,6 +143,11 @@ def checked(
         raise InputError(expected="a whole number from 0 as seed", got=repr(seed), fix="pass seed=0")
     if device is not None:
         _check_device(device)
+    if task == "dehaze":
+        for name, value in (("kernel", kernel), ("noise", noise), ("steps", steps)):
+            if value is not None:
+                raise InputError(expected=f"no {name} to dehaze", got=f"one ({name}=)", fix="leave it out")
+        return dehaze_settings(**options), None
     if kernel is not None and options.get("kernel_size") is not None:
         raise InputError(expected="a kernel or a kernel_size", got="both", fix="leave kernel_size out")
     settings = settings_for(method, steps=steps, **options)

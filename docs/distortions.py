@@ -1,0 +1,132 @@
+"""Write docs/distortions.md and its picture strips from the table of distortions: `make docs` calls `write`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+import torch
+from PIL import Image as Pillow
+from torch import Tensor
+
+from kukkiri.optics.distort import GROUPS, LEVELS, Kind, distort, kinds
+
+HERE = Path(__file__).parent
+PAGE, STRIPS = HERE / "distortions.md", HERE / "distortions"
+SIDE, GAP = 112, 3
+# Of the files; all strips together stay under 1.5 MB.
+QUALITY = 76
+
+# Crops that show a group's kinds best: picture of scikit-image, top, left.
+_EYE, _FACE, _CUP = ("chelsea", 85, 110), ("astronaut", 20, 165), ("coffee", 150, 175)
+CROPS = {
+    "blur": _EYE,
+    "noise": _FACE,
+    "compression": _FACE,
+    "exposure": _CUP,
+    "contrast": _CUP,
+    "colour": _CUP,
+    "haze": _FACE,
+    None: _EYE,
+}
+OWN = {"banding": _CUP, "chromatic-aberration": _FACE, "ghosting": _FACE, "low-light": _FACE, "ringing": _FACE}
+HEADINGS = {
+    "blur": "Blur",
+    "noise": "Noise",
+    "compression": "Compression",
+    "exposure": "Exposure",
+    "contrast": "Contrast",
+    "colour": "Colour",
+    "haze": "Haze",
+    "none": "None of these",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    every = kinds()
+    parts = [
+        "# Distortions",
+        "",
+        f"{len(every)} kinds of damage, each with five strengths. Written by `make docs` from the table of kinds and",
+        "from `levels.toml`, which holds the numbers. The strips show a part of a picture as it is, and at the levels",
+        "1 to 5; look at them at full size.",
+        "",
+        "```python",
+        "from kukkiri.optics.distort import distort, parameters",
+        "",
+        'worse = distort(pictures, "jpeg", 3)        # (N, C, H, W) in [0, 1]; levels from 0 to 5, fractions too',
+        'parameters("jpeg", 3)                       # what that level means',
+        "```",
+        "",
+        "`kukkiri degrade PHOTOS --kind jpeg,white-noise --level 1,3,5 --out FOLDER` writes copies with a table of",
+        "labels (image, reference, kind, group, level, seed, parameters); `--kind all` makes every kind, `--mixture 2`",
+        "draws mixtures of kinds of two groups.",
+        "",
+        "Level 0 is the picture itself. Between two levels a parameter runs geometrically (linearly where that is",
+        "said), from 0 to 1 from where it would change nothing. *Random*: another seed gives another picture, the same",
+        "seed the same one on every device. *8 bits*: what a codec leaves has 8 bits. *RGB*: not for grey pictures.",
+    ]
+    for group in (*GROUPS, "none"):
+        of_group = kinds(group)
+        if not of_group:
+            continue
+        parts += ["", f"## {HEADINGS[group]}", ""]
+        if group == "none":
+            parts += ["A person would not call these by any of the seven names.", ""]
+        parts += ["| kind | what it is | parameter | 1 | 2 | 3 | 4 | 5 | |", "|---|---|---|---|---|---|---|---|---|"]
+        parts += [line for kind in of_group for line in _lines(kind)]
+        for kind in of_group:
+            parts += ["", f"`{kind.name}`  ", f"![{kind.name} at the levels 0 to 5](distortions/{kind.name}.jpg)"]
+    return "\n".join(parts) + "\n"
+
+
+def _lines(kind: Kind) -> list[str]:
+    flags = {"random": kind.random, "8 bits": kind.eight_bit, "RGB": kind.needs_colour}
+    lines = []
+    for i, p in enumerate(kind.ladder.parameters):
+        meaning = f"{p.name}{f' ({p.unit})' if p.unit else ''}: {p.meaning}{', linear' if p.scale == 'linear' else ''}"
+        values = " | ".join(f"{value:g}" for value in p.values)
+        first = (f"`{kind.name}`", kind.title, ", ".join(f for f, there in flags.items() if there))
+        name, title, said = first if i == 0 else ("", "", "")
+        lines.append(f"| {name} | {title} | {meaning} | {values} | {said} |")
+    return lines
+
+
+def strip(kind: Kind) -> bytes:
+    """The picture and its five levels, side by side: a JPEG file."""
+    name, top, left = OWN.get(kind.name) or CROPS[kind.group]
+    whole = _picture(name)
+    # Cut after, so that the strip shows what happens in the middle of a picture; of one that is not too large.
+    around = whole[:, :, max(0, top - 64) : top + SIDE + 64, max(0, left - 64) : left + SIDE + 64]
+    y, x = min(64, top), min(64, left)
+    levels = [0, *LEVELS]
+    # Every level on its own, with one seed: the damage grows, and stays where it is.
+    shown = [distort(around, kind, level, seed=1)[0, :, y : y + SIDE, x : x + SIDE] for level in levels]
+    white = torch.ones(3, SIDE, GAP)
+    row = torch.cat([part for picture in shown for part in (picture, white)][:-1], 2)
+    file = io.BytesIO()
+    pixels = (row.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
+    Pillow.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def write() -> None:
+    """Write the page and all strips; strips of kinds that are no more go."""
+    STRIPS.mkdir(exist_ok=True)
+    for kind in kinds():
+        (STRIPS / f"{kind.name}.jpg").write_bytes(strip(kind))
+    for old in STRIPS.glob("*.jpg"):
+        if old.stem not in {kind.name for kind in kinds()}:
+            old.unlink()
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def _picture(name: str) -> Tensor:
+    return torch.from_numpy(getattr(skimage.data, name)().copy()).movedim(-1, 0)[None].float() / 255
+
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,185 @@
+"""The dark channel prior: what haze adds to a picture shows in its darkest places (He, Sun, Tang 2009, 2011).
+
+In most places of a clear outdoor picture some pixel of a small patch is nearly 0 in some channel. What is there instead
+is the light of the air, and tells how much of it the patch holds. Differentiable in the picture, but for the choice of
+the pixels that give the light of the air.
+
+Source: He, Sun, Tang, IEEE TPAMI 33(12), 2011, doi:10.1109/TPAMI.2010.168; the refinement by the guided filter is of
+He, Sun, Tang, IEEE TPAMI 35(6), 2013, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kukkiri.errors import InputError, ShapeError
+from kukkiri.images.colour import luma
+from kukkiri.images.guided_filter import guided_filter
+from kukkiri.optics.haze import as_airlight
+
+# Side of a patch, share of the pixels that the light of the air is sought in, ω and t₀: the authors'.
+PATCH, SHARE, OMEGA, LEAST = 15, 0.001, 0.95, 0.1
+# The guided filter's radius, pixels, and ε: the authors' for the refinement.
+RADIUS, REGULARISATION = 60, 1e-3
+
+
+class Dehazed(NamedTuple):
+    """A batch without its haze.
+
+    Parameters
+    ----------
+    image : Tensor, (N, C, H, W), values in [0, 1]
+    transmission : Tensor, (N, 1, H, W), values in [0, 1]
+        As estimated, after refinement, before it is kept from falling below `least`.
+    airlight : Tensor, (N, C)
+    """
+
+    image: Tensor
+    transmission: Tensor
+    airlight: Tensor
+
+
+def dark_channel(image: Tensor, patch: int = PATCH) -> Tensor:
+    """The least value over the channels and a square patch about each pixel (eq. 5).
+
+    Parameters
+    ----------
+    image : Tensor, (N, C, H, W)
+    patch : int, odd
+        Side of the patch, pixels; cut at the border.
+
+    Returns
+    -------
+    Tensor, (N, 1, H, W)
+
+    Raises
+    ------
+    ShapeError, InputError
+        If the picture is no batch or the side of the patch is not odd.
+    """
+    if image.ndim != 4 or 0 in image.shape:
+        raise ShapeError(expected="pictures (N, C, H, W)", got=str(tuple(image.shape)), fix="index with None")
+    if isinstance(patch, bool) or not isinstance(patch, int) or patch < 1 or patch % 2 == 0:
+        raise InputError(expected="a patch with an odd side", got=repr(patch), fix=f"such as patch={PATCH}")
+    margin = patch // 2
+    least = F.pad(image.amin(1, keepdim=True), (margin, margin, margin, margin), value=math.inf)
+    # Rows, then columns, each by windows that double: a large patch costs hardly more than a small one.
+    for axis in (-2, -1):
+        width, size = 1, least.shape[axis] - patch + 1
+        while 2 * width <= patch:
+            length = least.shape[axis] - width
+            least = torch.minimum(least.narrow(axis, 0, length), least.narrow(axis, width, length))
+            width *= 2
+        least = torch.minimum(least.narrow(axis, 0, size), least.narrow(axis, patch - width, size))
+    return least
+
+
+def airlight_of(image: Tensor, dark: Tensor, share: float = SHARE, missing: Tensor | None = None) -> Tensor:
+    """The light of the air: the mean of the pixels whose dark channel is among the brightest (section 4.3).
+
+    The authors take the brightest of these pixels. That is a lamp or a white wall where there is one; on pictures
+    with known haze the mean is nearer to the truth.
+
+    Parameters
+    ----------
+    image : Tensor, (N, C, H, W), values in [0, 1]
+    dark : Tensor, (N, 1, H, W)
+        Its dark channel.
+    share : float in (0, 1]
+        Of the pixels that count.
+    missing : Tensor of bool, (N or 1, 1, H, W), optional
+        Pixels that do not count.
+
+    Returns
+    -------
+    Tensor, (N, C)
+    """
+    rank = dark.flatten(1)
+    count = rank.shape[1]
+    if missing is not None:
+        left_out = missing.expand_as(dark).flatten(1)
+        rank = rank.masked_fill(left_out, -math.inf)
+        count = max(1, int((~left_out).sum(1).min()))
+    chosen = rank.topk(max(1, math.ceil(share * count)), 1).indices
+    return image.flatten(2).gather(2, chosen[:, None].expand(-1, image.shape[1], -1)).mean(2)
+
+
+def dehaze(
+    image: Tensor,
+    omega: float | Tensor = OMEGA,
+    *,
+    airlight: float | Tensor | None = None,
+    patch: int = PATCH,
+    radius: int = RADIUS,
+    regularisation: float = REGULARISATION,
+    least: float = LEAST,
+    missing: Tensor | None = None,
+) -> Dehazed:
+    """Take the haze out of pictures: t = 1 − ω dark(I / A), refined along the picture, J = (I − A) / max(t, t₀) + A.
+
+    Parameters
+    ----------
+    image : Tensor, (N, C, H, W), C = 1 or 3, values in [0, 1]
+        Of grey pictures the dark channel is that of the patch alone: a weaker prior.
+    omega : float or (N,), values in [0, 1]
+        Strength: the share of the haze that is taken out; 0 changes nothing.
+    airlight : float, (N,) or (N, C), in (0, 1], optional
+        The light of the air, if it is known. None: estimated.
+    patch : int, odd
+        Side of the patch of the dark channel, pixels.
+    radius : int ≥ 1
+        Of the guided filter's windows, pixels.
+    regularisation : float > 0
+        ε of the guided filter.
+    least : float in (0, 1]
+        t₀: a smaller transmission counts as this much, or noise would be all that is seen.
+    missing : Tensor of bool, (N or 1, 1, H, W), optional
+        Pixels that tell nothing of the haze. They are treated as those beside them.
+
+    Returns
+    -------
+    Dehazed
+
+    Raises
+    ------
+    ShapeError, InputError
+        If a shape does not fit or an option is out of its range.
+    """
+    if image.ndim != 4 or image.shape[1] not in (1, 3):
+        raise ShapeError(
+            expected="a batch (N, 1 or 3, H, W)", got=str(tuple(image.shape)), fix="give grey or RGB, channels first"
+        )
+    strength = torch.as_tensor(omega, dtype=image.dtype, device=image.device).reshape(-1)
+    if len(strength) not in (1, len(image)) or not bool(((strength >= 0) & (strength <= 1)).all()):
+        raise InputError(
+            expected=f"an omega from 0 to 1, one or {len(image)}", got=str(omega), fix="0.95 takes nearly all haze out"
+        )
+    if not 0 < least <= 1:
+        raise InputError(expected="a least transmission in (0, 1]", got=f"{least:g}", fix=f"such as {LEAST:g}")
+
+    def darkest(picture: Tensor) -> Tensor:
+        # What is missing must not be the least of its patch; a patch with nothing else counts as clear.
+        if missing is None:
+            return dark_channel(picture, patch)
+        dark = dark_channel(picture.masked_fill(missing, math.inf), patch)
+        return dark.masked_fill(torch.isinf(dark), 0)
+
+    if airlight is None:
+        light = airlight_of(image, darkest(image), missing=missing)[:, :, None, None]
+    else:
+        light = as_airlight(airlight, image).expand(len(image), image.shape[1], 1, 1)
+    # Air without light in a channel: a black picture, which has no haze.
+    safe = light.clamp_min(1e-3)
+    rough = 1 - strength.view(-1, 1, 1, 1) * darkest(image / safe).clamp_max(1)
+    known = None if missing is None else (~missing).expand_as(rough).to(rough)
+    refined = guided_filter(luma(image), rough, radius=radius, regularisation=regularisation, weights=known)
+    refined = torch.where(refined.isnan(), 1.0, refined).to(image.dtype).clamp(0, 1)
+    # ω = 0 must leave no trace of the filter's rounding.
+    refined = torch.where(strength.view(-1, 1, 1, 1) > 0, refined, torch.ones_like(refined))
+    clear = torch.where(refined < 1, (image - light) / refined.clamp_min(least) + light, image)
+    return Dehazed(clear.clamp(0, 1), refined, light[:, :, 0, 0])

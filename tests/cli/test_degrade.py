@@ -1,0 +1,186 @@
+"""`kukkiri degrade`."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import tifffile
+from PIL import Image as Pillow
+from typer.testing import CliRunner, Result
+
+import kukkiri as kk
+from kukkiri.cli.main import app
+from kukkiri.errors import InputError
+from kukkiri.evaluation.opinions import read_opinions
+from kukkiri.optics.distort import KINDS, distort
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    Pillow.fromarray(skimage.data.astronaut()[0:80, 150:230]).save(folder / "a.png")
+    tifffile.imwrite(folder / "deep" / "b.tif", skimage.data.camera()[100:170, 200:270].astype(np.uint16) * 250 + 3)
+    return folder
+
+
+def degrade(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["degrade", *map(str, arguments)])
+
+
+def labels(out: Path) -> list[dict[str, str]]:
+    with (out / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_copies_and_labels(photos: Path) -> None:
+    out = photos.parent / "out"
+    done = degrade(photos, "--kind", "jpeg,white-noise", "--kind", "lens-blur", "--level", "1,2.5", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "12 copies of 2 pictures" in done.output
+    rows = labels(out)
+    assert list(rows[0]) == ["image", "reference", "kind", "group", "level", "seed", "parameters"]
+    assert {row["image"] for row in rows} | {"labels.csv"} == {path.name for path in out.iterdir()}
+    assert len(rows) == 12 and {row["group"] for row in rows} == {"compression", "noise", "blur"}
+    for row in rows:
+        assert (out / row["reference"]).resolve() in {photos / "a.png", photos / "deep" / "b.tif"}
+        copy, original = kk.load(out / row["image"]), kk.load(out / row["reference"])
+        # What the label says makes the same picture again.
+        again = distort(original.pixels[None], row["kind"], float(row["level"]), int(row["seed"]))[0]
+        deep = original.bit_depth == 16 and row["kind"] != "jpeg"
+        assert copy.bit_depth == (16 if deep else 8)
+        assert float((copy.pixels - again).abs().max()) < (1e-5 if deep else 2.1e-3)
+    blur = next(row for row in rows if row["kind"] == "lens-blur" and row["level"] == "1")
+    assert blur["parameters"] == f"radius={KINDS['lens-blur'].ladder.at(1)['radius']:g}"
+
+
+def test_seeds_differ_from_picture_to_picture_and_not_from_level_to_level(photos: Path) -> None:
+    out = photos.parent / "out"
+    assert degrade(photos, "--kind", "white-noise", "--level", "1,5", "--out", out).exit_code == 0
+    seeds = {(row["reference"], row["seed"]) for row in labels(out)}
+    assert len(seeds) == 2 and len({seed for _, seed in seeds}) == 2
+    other = photos.parent / "other"
+    assert degrade(photos, "--kind", "white-noise", "--level", "1,5", "--seed", "7", "--out", other).exit_code == 0
+    assert {(row["reference"], row["seed"]) for row in labels(other)}.isdisjoint(seeds)
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(photos: Path) -> None:
+    out = photos.parent / "out"
+    call = (photos, "--kind", "jpeg,banding", "--level", "2,4", "--out", out)
+    assert degrade(*call).exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    gone, *kept = sorted(before)
+    gone.unlink()
+    with (out / "labels.csv").open("a", encoding="utf-8") as file:
+        file.write("half a row")  # as a run that was killed leaves it
+    assert degrade(*call).exit_code == 0
+    assert all(path.stat().st_mtime_ns == before[path] for path in kept)
+    assert gone.exists() and len(labels(out)) == 8
+    # Another kind joins the same table.
+    assert degrade(photos, "--kind", "faded", "--level", "3", "--out", out).exit_code == 0
+    assert len(labels(out)) == 10
+
+
+def test_copies_inside_the_folder_are_not_degraded_again(photos: Path) -> None:
+    for _ in range(2):
+        assert degrade(photos, "--kind", "jpeg", "--level", "3", "--out", photos / "copies").exit_code == 0
+    assert len(labels(photos / "copies")) == 2
+
+
+def test_two_pictures_of_one_name(photos: Path) -> None:
+    Pillow.fromarray(skimage.data.coffee()[0:60, 0:60]).save(photos / "deep" / "a.png")
+    out = photos.parent / "out"
+    assert degrade(photos, "--kind", "jpeg", "--level", "3", "--out", out).exit_code == 0
+    rows = labels(out)
+    assert len({row["image"] for row in rows}) == len({row["reference"] for row in rows}) == 3
+
+
+def test_bad_files_cost_a_row_and_exit_1(photos: Path) -> None:
+    (photos / "broken.png").write_bytes(b"nothing")
+    out = photos.parent / "out"
+    done = degrade(photos, "--kind", "hue-shift", "--level", "3", "--out", out, "--json")
+    assert done.exit_code == 1
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["error"] is None for row in rows] == [True, False, False]
+    with (out / "errors.csv").open(encoding="utf-8", newline="") as file:
+        errors = {Path(row["reference"]).name: row["error"] for row in csv.DictReader(file)}
+    assert "expected a picture" in errors["broken.png"] and "RGB" in errors["b.tif"]
+    assert [Path(row["reference"]).name for row in labels(out)] == ["a.png"]
+
+
+def test_all_kinds_pass_over_colour_on_grey(photos: Path) -> None:
+    out = photos.parent / "out"
+    done = degrade(photos, "--kind", "all", "--level", "3", "--out", out)
+    assert done.exit_code == 0, done.output
+    count = {name: sum(Path(row["reference"]).name == name for row in labels(out)) for name in ("a.png", "b.tif")}
+    assert count == {"a.png": len(KINDS), "b.tif": sum(not kind.needs_colour for kind in KINDS.values())}
+
+
+def test_mixtures_are_of_two_groups(photos: Path) -> None:
+    out = photos.parent / "out"
+    kinds = "jpeg,webp,white-noise,lens-blur"
+    assert degrade(photos, "--kind", kinds, "--mixture", "2", "--out", out).exit_code == 0
+    rows = labels(out)
+    assert len(rows) == 10
+    for row in rows:
+        first, second = row["kind"].split("+")
+        assert row["group"] == f"{KINDS[first].group}+{KINDS[second].group}" and len(set(row["group"].split("+"))) == 2
+        assert row["parameters"].startswith(f"{first}.")
+        original = kk.load(out / row["reference"]).pixels[None]
+        once = distort(original, first, float(row["level"]), int(row["seed"]))
+        again = distort(once, second, float(row["level"]), int(row["seed"]) + 1)[0]
+        assert float((kk.load(out / row["image"]).pixels - again).abs().max()) < 2.1e-3
+
+
+def test_the_table_can_be_judged_once_it_has_opinions(photos: Path) -> None:
+    out = photos.parent / "out"
+    assert degrade(photos / "a.png", "--kind", "jpeg", "--out", out).exit_code == 0
+    rows = labels(out)
+    text = ["image,reference,mos", *(f"{r['image']},{r['reference']},{5 - int(r['level'])}" for r in rows)]
+    (out / "with_mos.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
+    opinions = read_opinions(out / "with_mos.csv")
+    assert [row.error for row in opinions.rows] == [None] * 5
+    assert all(kk.load(row.reference) for row in opinions.rows)
+
+
+def test_formats(photos: Path) -> None:
+    out = photos.parent / "out"
+    assert degrade(photos, "--kind", "faded", "--level", "1", "--format", "keep", "--out", out).exit_code == 0
+    assert {row["image"] for row in labels(out)} == {"a-faded-1.png", "b-faded-1.tif"}
+    assert kk.load(out / "b-faded-1.tif").bit_depth == 16
+
+
+def test_the_list() -> None:
+    done = degrade("--list")
+    assert done.exit_code == 0 and all(name in done.output for name in KINDS)
+    rows = {row["kind"]: row for row in map(json.loads, degrade("--list", "--json").stdout.splitlines())}
+    assert rows["jpeg"]["group"] == "compression" and len(rows["jpeg"]["parameters"]["quality"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--kind", "jpg", "--out", "out"], "did you mean jpeg"),
+        (["--kind", "jpeg", "--level", "6", "--out", "out"], "from 0 to 5"),
+        (["--kind", "jpeg", "--level", "0", "--out", "out"], "leave it out"),
+        (["--kind", "jpeg", "--level", "high", "--out", "out"], "1,2.5,5"),
+        (["--kind", "jpeg"], "no --out"),
+        (["--kind", "jpeg,webp", "--mixture", "2", "--out", "out"], "at least 2 groups"),
+        (["--kind", "jpeg", "--out", "photos/a.png"], "a folder"),
+    ],
+)
+def test_wrong_use(arguments: list[str], said: str, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos.parent)
+    done = degrade("photos", *arguments)
+    assert isinstance(done.exception, InputError) and said in str(done.exception)
+    assert not (photos.parent / "out").exists()
+
+
+def test_an_input_is_never_overwritten(photos: Path) -> None:
+    (photos / "a.png").rename(photos / "c.png")
+    Pillow.open(photos / "c.png").save(photos / "c-jpeg-3.png")
+    done = degrade(photos, "--kind", "jpeg", "--level", "3", "--out", photos)
+    assert isinstance(done.exception, InputError) and "an input" in str(done.exception)

@@ -1,0 +1,276 @@
+"""Stability: what is changed, what is measured, and that the figures say how far a score moves."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pillow
+from skimage import data
+from torch import Tensor
+from typer.testing import CliRunner
+
+import kukkiri as kk
+from kukkiri.cli.main import app
+from kukkiri.errors import InputError, WeightError
+from kukkiri.evaluation import stability
+from kukkiri.evaluation.journal import Journal
+from kukkiri.evaluation.pictures import Picture
+from kukkiri.evaluation.protocol import RobustnessProtocol
+from kukkiri.evaluation.robustness import Robustness, robustness
+from kukkiri.evaluation.stability import CHANGES, DAMAGES, LEAST, MARGIN, SHARP, UNCHANGED, framed, versions
+from kukkiri.evaluation.stability_summary import movement, spread_of
+from kukkiri.evaluation.stability_tables import all_tables, plain, stability_tables
+from kukkiri.metrics.spec import MetricSpec
+from kukkiri.metrics.table import spec_of
+from kukkiri.optics import psf
+
+SIZE = 64
+FEW = RobustnessProtocol(reduce=1, size=SIZE, sigma=(0.8, 3.0), days=("clean",), psfs=("gaussian",))
+MEAN = replace(spec_of("niqe"), name="mean-level", implementation="", channels=(1, 3), min_size=8)
+
+
+class MeanLevel:
+    """A quality score whose movements can be computed on paper: the mean of the picture."""
+
+    spec: MetricSpec = MEAN
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, image: Tensor) -> Tensor:
+        self.asked += 1
+        return image.mean((1, 2, 3))
+
+
+def photo(name: str) -> Any:
+    return getattr(data, name)()
+
+
+def photographs(side: int = SIZE + 2 * MARGIN) -> list[Picture]:
+    """Dark enough that no gain of 1.1 clips."""
+    names = ("astronaut", "coffee", "chelsea", "rocket")
+    return [Picture(n, (0.8 * photo(n)[60 : 60 + side, 90 : 90 + side] / 255.0)) for n in names]
+
+
+def by_name(result: Robustness) -> dict[str, Any]:
+    return {s.spec.name: s for s in result.stability}
+
+
+@pytest.fixture(scope="module")
+def measured() -> Robustness:
+    return robustness([MeanLevel(), "psnr", "ssim", "gmsd"], photographs(), protocol=FEW)
+
+
+# What is changed.
+
+
+def test_each_change_is_what_it_says() -> None:
+    frame = photographs()[0].load()
+    seen = versions(frame)
+    assert tuple(seen) == (UNCHANGED, *CHANGES)
+    plain_one = seen[UNCHANGED]
+    assert plain_one.shape[-2:] == (SIZE, SIZE)
+    # A shift to the right moves the content there, and real pixels come in.
+    torch.testing.assert_close(seen["shift-right"][..., 1:], plain_one[..., :-1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["shift-right"][..., 0], frame[..., MARGIN:-MARGIN, MARGIN - 1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["shift-down"][..., 1:, :], plain_one[..., :-1, :], atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["flip-horizontal"].flip(-1), plain_one, atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["flip-vertical"].flip(-2), plain_one, atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["gain-0.9"], 0.9 * plain_one, atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen["gamma-1.1"], plain_one**1.1, atol=1e-5, rtol=0)
+    assert seen["crop-90"].shape[-2:] == (58, 58) and seen["resize-95"].shape[-2:] == (61, 61)
+    assert seen["resize-105"].shape[-2:] == (68, 68)
+    torch.testing.assert_close(seen["crop-90"], plain_one[..., 3:-3, 3:-3], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_saving_again_loses_what_the_format_loses(channels: int) -> None:
+    frame = photographs()[1].load()[:, :channels]
+    seen = versions(frame)
+    assert torch.equal(seen["png-8-bit"], seen["webp-lossless"])
+    assert 0 < float((seen["png-8-bit"] - seen[UNCHANGED]).abs().max()) <= 0.5 / 255 + 1e-4
+    for lossy in ("webp-95", "jpeg-95"):
+        loss = float((seen[lossy] - seen[UNCHANGED]).square().mean().sqrt())
+        assert seen[lossy].shape == seen[UNCHANGED].shape and 1 / 255 / 4 < loss < 8 / 255, lossy
+
+
+def test_everything_ends_on_16_bits_between_0_and_1() -> None:
+    bright = Picture("bright", photo("coffee")[:96, :96]).load() * 1.3
+    for name, picture in versions(bright).items():
+        if name == UNCHANGED:
+            continue
+        assert float(picture.min()) >= 0 and float(picture.max()) <= 1, name
+        grid = picture.double() * 65535
+        assert float((grid - grid.round()).abs().max()) < 0.01, name
+
+
+def test_damages_are_of_the_middle_and_a_jpeg_begins_on_its_grid() -> None:
+    frame = framed(photographs()[0].load(), FEW)
+    spoilt = {name: spoil(frame, 3) for name, spoil in DAMAGES.items()}
+    assert torch.equal(spoilt[SHARP], frame)
+    torch.testing.assert_close(spoilt["blur"], psf.blur(frame, psf.gaussian(1.5), border="symmetric"))
+    assert float((spoilt["noise"] - frame).std()) == pytest.approx(0.06, rel=0.02)
+    # Blocking: differences across the borders of 8×8 blocks exceed those inside, counted from the judged window's side.
+    columns = stability.versions(spoilt["jpeg"])[UNCHANGED].mean(1).diff(dim=-1).abs().mean((0, 1))
+    across = columns[7::8].mean()
+    assert across > 1.1 * columns[[i for i in range(len(columns)) if i % 8 != 7]].mean()
+
+
+def test_slow_metrics_see_fewer_pixels_and_too_small_ones_are_refused() -> None:
+    image = Picture("coffee", photo("coffee")).load()
+    protocol = replace(FEW, size=128, slow_size=40)
+    assert framed(image, protocol).shape[-2:] == (160, 160)
+    assert framed(image, protocol, slow=True).shape[-2:] == (40 + 2 * MARGIN,) * 2
+    assert framed(image, replace(FEW, size=None)).shape == image.shape
+    with pytest.raises(InputError, match=f"{LEAST}×{LEAST}"):
+        framed(image[..., :40, :90], FEW)
+
+
+# What is measured.
+
+
+def test_the_spread_is_that_of_a_normal_distribution_and_robust() -> None:
+    scores = np.random.default_rng(0).normal(3.0, 2.0, 40_000)
+    assert spread_of(scores) == pytest.approx(2.0, rel=0.02)
+    assert spread_of([*scores, *[1e9] * 100, math.nan, math.inf]) == pytest.approx(2.0, rel=0.02)
+    assert math.isnan(spread_of([]))
+
+
+def test_movement_by_hand() -> None:
+    """Differences 1, −2, 0, 4 over a spread of 2; the fifth is silent after, the sixth before."""
+    before = [0.0, 10.0, 20.0, 30.0, 40.0, math.nan]
+    after = [1.0, 8.0, 20.0, 34.0, math.nan, 7.0]
+    found = movement(before, after, 2.0, ["blur", "blur", "noise", "noise", "jpeg", "jpeg"])
+    assert (found.scores, found.median, found.bias) == (5, 0.75, 0.25)
+    assert found.p90 == pytest.approx(1.7) and found.rank == pytest.approx(1.0)
+    assert found.silent == pytest.approx(0.2)
+    # The first two by 0.5 and 1, the next by 0 and 2.
+    assert (found.by_damage["blur"], found.by_damage["noise"], found.worst) == (0.75, 1.0, "noise")
+    assert math.isnan(found.by_damage["jpeg"])
+    swapped = movement([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], 0.0)
+    assert math.isnan(swapped.median) and swapped.rank == pytest.approx(-1.0)
+
+
+def test_a_mean_moves_by_what_its_change_does_to_it(measured: Robustness) -> None:
+    """Gain moves the mean by itself, flips not at all, and of neither does the order change."""
+    found = by_name(measured)["mean-level"]
+    scores = found.scores
+    base = {
+        (p, d): v
+        for p, d, c, v in zip(*(scores[k] for k in ("picture", "damage", "change", "value")), strict=True)
+        if c == UNCHANGED
+    }
+    assert len(base) == 4 * len(DAMAGES) and found.pictures == 4
+    quartiles = np.quantile(list(base.values()), [0.25, 0.75])
+    assert found.spread == pytest.approx((quartiles[1] - quartiles[0]) / 1.349)
+    expected = 0.1 * float(np.median(list(base.values()))) / found.spread
+    assert found.changes["gain-0.9"].median == pytest.approx(expected, rel=1e-3)
+    assert found.changes["gain-0.9"].bias == pytest.approx(-expected, rel=1e-3)
+    assert found.changes["gain-1.1"].bias == pytest.approx(expected, rel=0.02)
+    assert found.changes["flip-vertical"].p90 < 1e-4 < found.changes["shift-down"].p90
+    assert found.changes["gain-0.9"].rank == pytest.approx(1.0)
+
+
+def test_what_compares_sees_the_same_change_of_both(measured: Robustness) -> None:
+    """PSNR falls and rises with the gain by 20·log10 of it, and by nothing under flips; no sharp one is judged."""
+    found = by_name(measured)
+    psnr = found["psnr"]
+    assert psnr.changes["gain-0.9"].bias * psnr.spread == pytest.approx(-20 * math.log10(0.9), abs=0.02)
+    assert psnr.changes["flip-horizontal"].p90 < 1e-3
+    assert psnr.changes["gain-0.9"].scores == 4 * (len(DAMAGES) - 1) and SHARP not in psnr.scores["damage"]
+    assert set(psnr.changes["gain-0.9"].by_damage) == set(DAMAGES) - {SHARP}
+    assert psnr.worst in ("resize-95", "resize-105", "gain-0.9", "gain-1.1")
+    # SSIM knows a gain: it divides by the local level and contrast.
+    assert found["ssim"].changes["gain-0.9"].median < psnr.changes["gain-0.9"].median / 2
+    assert all(0.5 < s.overall.rank <= 1 and s.overall.silent == 0 for s in found.values())
+
+
+def test_equal_pixels_are_asked_once() -> None:
+    metric = MeanLevel()
+    robustness([metric], photographs()[:1], protocol=FEW)
+    # WebP without loss equals PNG; of the JPEG-damaged one 8 bits change nothing.
+    assert metric.asked == len(DAMAGES) * len(CHANGES) - 1
+
+
+def test_which_metrics_are_asked_what() -> None:
+    """Sharpness follows the blur, and is steady only if asked for."""
+    pictures = photographs()[:2]
+    plainly = robustness(["tenengrad", "psnr"], pictures, protocol=FEW)
+    assert [r.spec.name for r in plainly.metrics] == ["tenengrad"] and list(by_name(plainly)) == ["psnr"]
+    both = robustness(["tenengrad"], pictures, protocol=FEW, stability=True)
+    assert list(by_name(both)) == ["tenengrad"] and both.metrics[0].mixed is not None
+    # Gradients grow with the square of the gain.
+    tenengrad = by_name(both)["tenengrad"]
+    assert tenengrad.changes["gain-0.9"].bias < 0 < tenengrad.changes["gain-1.1"].bias
+    row = robustness(["tenengrad"], pictures, protocol=FEW).to_row()
+    assert row["stability"] == {}
+
+
+def test_what_cannot_be_had_or_says_nothing_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_weights(name: str) -> Any:
+        if name == "gmsd":
+            raise WeightError(expected="the checkpoint of gmsd", got="none", fix="fetch it")
+        return kk.metric(name)
+
+    monkeypatch.setattr("kukkiri.evaluation.robustness.metric", without_weights)
+    result = robustness(["gmsd", "ms-ssim", "psnr"], photographs()[:2], protocol=FEW)
+    found = by_name(result)
+    assert "checkpoint of gmsd" in (found["gmsd"].skipped or "") and "px" in (found["ms-ssim"].skipped or "")
+    assert result.unmet == {"gmsd", "ms-ssim"} and found["psnr"].skipped is None
+    remarks = " ".join(stability_tables(result)[0].remarks)
+    assert "gmsd skipped: " in remarks and "few scores" in remarks
+    json.dumps(result.to_row(), allow_nan=False)
+
+
+# What is written.
+
+
+def test_tables_hold_every_metric_and_change(measured: Robustness) -> None:
+    tables = all_tables(measured)
+    assert len(tables) == 3 and [row[0] for row in tables[0].rows] == ["mean-level", "psnr", "ssim", "gmsd"]
+    for part in tables[1:]:
+        assert [row[0] for row in part.rows] == list(CHANGES) and len(part.columns) == 5
+    assert (plain(0.0), plain(0.001), plain(0.126), plain(math.nan)) == ("0.00", "<0.01", "0.13", "–")
+
+
+def test_a_second_run_takes_over_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = photographs()[:2]
+    first = robustness(["gmsd"], pictures, protocol=FEW, journal=Journal(tmp_path / "journal"))
+
+    def broken(*_: Any) -> Any:
+        raise InputError(expected="nothing to be measured", got="a picture", fix="-")
+
+    monkeypatch.setattr(stability, "measure", broken)
+    again = robustness(["gmsd"], pictures, protocol=FEW, journal=Journal(tmp_path / "journal"))
+    assert again.to_row() == first.to_row() and not again.failed
+    # Other damages are other rows.
+    monkeypatch.setattr(stability, "SETTINGS", {**stability.SETTINGS, "damages": {"blur": 2.0}})
+    assert robustness(["gmsd"], pictures, protocol=FEW, journal=Journal(tmp_path / "journal")).failed
+
+
+def test_the_command(tmp_path: Path) -> None:
+    folder, out, figure = tmp_path / "in", tmp_path / "out.json", tmp_path / "map.png"
+    folder.mkdir()
+    for name in ("astronaut", "coffee"):
+        Pillow.fromarray(photo(name)[:110, :110]).save(folder / f"{name}.png")
+    words = ["evaluate", "robustness", "psnr,gmsd", "--data", str(folder), "--reduce", "1", "--size", "64"]
+    words += ["--jobs", "1", "--out", str(out)]
+    shown = CliRunner().invoke(app, [*words, "--json", "--figure", str(figure)])
+    assert shown.exit_code == 0, shown.output
+    row = json.loads(shown.stdout)["stability"]
+    assert row["settings"]["changes"] == list(CHANGES)
+    assert [m["name"] for m in row["metrics"]] == ["psnr", "gmsd"] and "scores" not in row["metrics"][0]
+    whole = json.loads(out.read_text())["stability"]["metrics"][0]
+    assert (
+        len(whole["scores"]["value"]) == 2 * 3 * (1 + len(CHANGES)) and whole["changes"] == row["metrics"][0]["changes"]
+    )
+    with Pillow.open(figure) as drawn:
+        assert drawn.width > 800 and len(set(drawn.convert("L").tobytes())) > 10
+    printed = CliRunner().invoke(app, words)
+    assert printed.exit_code == 0 and "Stability" in printed.stdout and "shift-right" in printed.stdout
+    assert "Over everything mixed" not in printed.stdout
