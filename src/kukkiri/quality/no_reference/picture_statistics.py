@@ -19,6 +19,7 @@ POWER_FLOOR, LEVEL = (0.25 / 255) ** 2, 1 / 255
 OCTAVES = 5
 PERIODS = (8, 16)
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+LOCAL_STATISTICS, TONAL_STATISTICS = 39, 32
 
 
 def local_statistics(image: Tensor) -> Tensor:
@@ -30,7 +31,7 @@ def local_statistics(image: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, (N, 50)
+    Tensor, (N, 39)
         Logarithms of powers and amplitudes, and shares.
     """
     grey = luma(image)
@@ -57,7 +58,7 @@ def tonal_statistics(image: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, (N, 33)
+    Tensor, (N, 32)
     """
     grey = luma(image)
     flat = grey.flatten(1)
@@ -65,8 +66,8 @@ def tonal_statistics(image: Tensor) -> Tensor:
     chroma = high - low
     saturation = (chroma / (high + LEVEL)).flatten(1)
     side = max(3, min(image.shape[-2:]) // 24 * 2 + 1)
-    dark = (-F.max_pool2d(-low, side, 1, side // 2)).flatten(1)
-    bright = F.max_pool2d(high, side, 1, side // 2).flatten(1)
+    dark = -_largest(-low, side).flatten(1)
+    bright = _largest(high, side).flatten(1)
     channel_means = image.mean((2, 3))
     # The brightest twentieth: what a white balance is judged by.
     count = max(1, flat.shape[1] // 20)
@@ -101,6 +102,11 @@ def _quantiles(flat: Tensor, shares: tuple[float, ...]) -> Tensor:
     ordered = flat.sort(1).values
     places = [min(ordered.shape[1] - 1, int(share * ordered.shape[1])) for share in shares]
     return ordered[:, places]
+
+
+def _largest(x: Tensor, side: int) -> Tensor:
+    """Maximum over squares, one axis after the other."""
+    return F.max_pool2d(F.max_pool2d(x, (side, 1), 1, (side // 2, 0)), (1, side), 1, (0, side // 2))
 
 
 def _share(condition: Tensor) -> Tensor:
@@ -143,7 +149,8 @@ def _blocks(grey: Tensor) -> list[Tensor]:
             phases = profile[:, :whole].reshape(len(profile), -1, period).mean(1)
             ordered = phases.sort(1).values
             # Two phases see a border of blocks; the rest is what the picture itself has.
-            found.append(torch.log((ordered[:, -2:].mean(1) + 0.1 * LEVEL) / (ordered[:, : period // 2].mean(1) + 0.1 * LEVEL)))
+            high, usual = ordered[:, -2:].mean(1), ordered[:, : period // 2].mean(1)
+            found.append(torch.log((high + 0.1 * LEVEL) / (usual + 0.1 * LEVEL)))
     return found
 
 
@@ -152,12 +159,9 @@ def _levels(image: Tensor, grey: Tensor) -> list[Tensor]:
     equal = (image.diff(dim=-1).abs() < 0.25 * LEVEL).all(1).flatten(1).float().mean(1)
     down = (image.diff(dim=-2).abs() < 0.25 * LEVEL).all(1).flatten(1).float().mean(1)
     empty = []
-    for picture in image:
-        counts = torch.stack([torch.histc(channel, 256, 0, 1) for channel in picture])
-        used = (counts > 0).float()
-        ends = [row.nonzero().flatten() for row in used]
-        spans = [float(e[-1] - e[0] + 1) if len(e) else 1.0 for e in ends]
-        empty.append(1 - float(sum(float(u.sum()) / s for u, s in zip(used, spans, strict=True))) / len(used))
+    for picture in (grey * 255).round().byte():
+        used = torch.bincount(picture.flatten().int(), minlength=256).nonzero().flatten()
+        empty.append(1 - len(used) / float(used[-1] - used[0] + 1))
     steps = grey.diff(dim=-1).abs().flatten(1)
     strong = _quantiles(steps, (0.5, 0.9, 0.99))
     return [equal, down, steps.new_tensor(empty), *(torch.log(strong[:, i] + 0.1 * LEVEL) for i in range(3))]

@@ -1,0 +1,278 @@
+"""What `kukkiri-nr` learns from: sharp pictures, damaged in known ways, judged by teachers that see the original.
+
+Of each picture: itself; ladders of three kinds of damage, five strengths each; four mixtures of two kinds; and a few of
+these seen again after something that does no harm. Features and judgements are computed once, picture by picture,
+and kept in a folder, so that a stopped run goes on:
+
+    python -m kukkiri.training.quality_material --data photographs --out prepared [--part 1/2]
+
+With `--part` several processes share the work; the recipe makes what is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kukkiri.images.reading import load
+from kukkiri.images.resampling import imresize
+from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
+from kukkiri.optics.distort import GROUPS, KINDS, Kind, distort
+from kukkiri.optics.distort.mixtures import in_order
+from kukkiri.optics.jpeg import jpeg
+from kukkiri.quality.no_reference.quality_features import quality_features
+from kukkiri.training import materials
+from kukkiri.training.photographs import picture_files
+from kukkiri.training.teachers import Teachers
+
+# Kinds that no training sees, one or two of each group: what the figures on unseen kinds are of.
+UNSEEN = (
+    *("lens-blur", "downscale-bilinear", "correlated-noise", "multiplicative-noise", "webp", "banding"),
+    *("gamma-darker", "faded", "colour-cast", "smoke", "pixelate", "ghosting"),
+)
+SERIES, STEPS, MIXTURES, AGAIN = 3, 5, 4, 4
+# The teachers judge the most detailed square of this side, px: the damage is the same all over, or nearly so.
+JUDGED = 176
+# Side of drawn pictures, and how many there are to a photograph.
+DRAWN_SIDE, DRAWN_SHARE = 320, 0.3
+# Photographs are reduced by up to this, so that not all are of one sharpness.
+LARGEST_REDUCTION = 1.5
+
+
+@dataclass(frozen=True)
+class Samples:
+    """All versions of one picture, M of them.
+
+    Parameters
+    ----------
+    features : ndarray (M, FEATURES), float16
+    distances : ndarray (M, 5), float32
+        By each teacher; 0 for the picture itself.
+    groups : ndarray (M, 7), float32
+        Level of the damage of each group, 0 to 5.
+    series : ndarray (M,), int16
+        Versions of one number are of one kind, their levels rising; -1: of none.
+    level : ndarray (M,), float32
+    again : ndarray (M,), int16
+        Place of the version of which this is a harmless change; -1: of none.
+    kind : ndarray (M,), str
+        Names joined by '+'; '' for the picture itself.
+    """
+
+    features: NDArray[np.float16]
+    distances: NDArray[np.float32]
+    groups: NDArray[np.float32]
+    series: NDArray[np.int16]
+    level: NDArray[np.float32]
+    again: NDArray[np.int16]
+    kind: NDArray[np.str_]
+
+
+def seen_kinds() -> tuple[Kind, ...]:
+    """The kinds that training sees."""
+    return tuple(kind for name, kind in KINDS.items() if name not in UNSEEN)
+
+
+def photograph(file: Path, random: np.random.Generator) -> Tensor:
+    """A photograph (1, 3, H, W), sometimes reduced a little."""
+    pixels = load(file).pixels.expand(3, -1, -1)[None]
+    scale = 1 / random.uniform(1, LARGEST_REDUCTION) if random.random() < 0.4 else 1.0
+    if min(pixels.shape[-2:]) * scale < JUDGED + 8 or scale == 1:
+        return pixels
+    return imresize(pixels, scale).clamp(0, 1)
+
+
+def drawing(random: np.random.Generator) -> Tensor:
+    """A drawn picture (1, 3, S, S), grey or in the tints of a few colours."""
+    kind = materials.KINDS[int(random.integers(len(materials.KINDS)))]
+    grey = torch.from_numpy(materials.draw(kind, DRAWN_SIDE, random))
+    if random.random() < 0.5:
+        return grey.expand(1, 3, -1, -1).contiguous()
+    # Black, two colours, white, by brightness: tissue, fluorescence, paint.
+    colours = torch.from_numpy(np.sort(random.random((4, 3)), 0).astype(np.float32))
+    place = grey * 3
+    below = place.floor().clamp(0, 2).long()
+    share = (place - below)[..., None]
+    return (colours[below] * (1 - share) + colours[below + 1] * share).movedim(2, 0)[None].contiguous()
+
+
+def detailed_place(picture: Tensor, side: int = JUDGED) -> tuple[slice, slice]:
+    """Of nine squares the one with most to see."""
+    height, width = picture.shape[-2:]
+    places = [
+        (slice(top, top + side), slice(left, left + side))
+        for top in sorted({round(a * (height - side) / 2) for a in range(3)})
+        for left in sorted({round(b * (width - side) / 2) for b in range(3)})
+    ]
+    # The median over rows: one strong outline is no detail.
+    return max(places, key=lambda p: float(picture[..., p[0], p[1]].diff(dim=-1).abs().mean((0, 1, 3)).median()))
+
+
+def harmless(picture: Tensor, random: np.random.Generator) -> Tensor:
+    """The picture after something that should not change what is said of it."""
+    choice = int(random.integers(4))
+    if choice == 0:
+        return picture.flip(-1)
+    if choice == 1:
+        return picture[..., int(random.integers(1, 3)) :, int(random.integers(1, 3)) :]
+    if choice == 2:
+        return jpeg(picture, 95, "4:4:4")
+    height, width = picture.shape[-2:]
+    top, left = (int(random.integers(side // 10 + 1)) for side in (height, width))
+    return picture[..., top : top + round(0.9 * height), left : left + round(0.9 * width)]
+
+
+def versions(picture: Tensor, kinds: Sequence[Kind], random: np.random.Generator) -> list[tuple[Tensor, dict[str, Any]]]:
+    """Damaged versions with what is known of them; the first is the picture itself."""
+    found: list[tuple[Tensor, dict[str, Any]]] = [(picture, {"kind": "", "levels": {}, "series": -1, "level": 0.0})]
+    for number, at in enumerate(random.choice(len(kinds), SERIES, replace=False)):
+        kind, seed = kinds[int(at)], int(random.integers(1 << 31))
+        levels = np.arange(STEPS) + random.uniform(0.3, 1.0, STEPS)
+        for level in levels:
+            about = {"kind": kind.name, "levels": {kind.group: level}, "series": number, "level": float(level)}
+            found.append((distort(picture, kind, float(level), seed), about))
+    for _ in range(MIXTURES):
+        pair = mixture(kinds, random)
+        changed, levels_of = picture, {}
+        for kind in pair:
+            level = random.uniform(1, 4)
+            changed = distort(changed, kind, float(level), int(random.integers(1 << 31)))
+            levels_of[kind.group] = level
+        name = "+".join(kind.name for kind in pair)
+        found.append((changed, {"kind": name, "levels": levels_of, "series": -1, "level": 0.0}))
+    return [((x * 255).round() / 255, about) for x, about in found]
+
+
+def mixture(kinds: Sequence[Kind], random: np.random.Generator) -> tuple[Kind, ...]:
+    """Two kinds of different groups, in the order in which a picture meets them."""
+    groups = [group for group in GROUPS if any(kind.group == group for kind in kinds)]
+    drawn = [groups[int(i)] for i in random.choice(len(groups), 2, replace=False)]
+    members = [[kind for kind in kinds if kind.group == group] for group in drawn]
+    return in_order([m[int(random.integers(len(m)))] for m in members])
+
+
+@torch.inference_mode()
+def samples(
+    picture: Tensor, kinds: Sequence[Kind], trunk: EfficientNetLite0, teachers: Teachers, random: np.random.Generator
+) -> Samples:
+    """All versions of one picture, with features and judgements."""
+    made = versions(picture, kinds, random)
+    rows, columns = detailed_place(picture)
+    judged = torch.cat([x[..., rows, columns] for x, _ in made[1:]])
+    distances = np.zeros((len(made) + AGAIN, len(teachers.names)), np.float32)
+    distances[1 : len(made)] = teachers.distances(judged, made[0][0][..., rows, columns]).numpy()
+    features = [quality_features(trunk, x) for x, _ in made]
+    abouts = [about for _, about in made]
+    again = [-1] * len(made)
+    for at in (0, *(int(i) for i in random.choice(np.arange(1, len(made)), AGAIN - 1, replace=False))):
+        features.append(quality_features(trunk, harmless(made[at][0], random)))
+        abouts.append(abouts[at] | {"series": -1})
+        distances[len(again)] = distances[at]
+        again.append(at)
+    groups = [[about["levels"].get(group, 0.0) for group in GROUPS] for about in abouts]
+    return Samples(
+        features=torch.cat(features).numpy().astype(np.float16),
+        distances=distances,
+        groups=np.array(groups, np.float32),
+        series=np.array([about["series"] for about in abouts], np.int16),
+        level=np.array([about["level"] for about in abouts], np.float32),
+        again=np.array(again, np.int16),
+        kind=np.array([about["kind"] for about in abouts]),
+    )
+
+
+class Prepared:
+    """Samples of many pictures in a folder, made when they are first asked for.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Sharp photographs; their order decides what is drawn for each.
+    folder : Path
+        One file a picture; named after what it was made from, so that other settings have other files.
+    drawings : int, optional
+        Default: three to ten photographs.
+    """
+
+    def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None) -> None:
+        self.files, self.folder = list(files), folder
+        self.drawings = round(DRAWN_SHARE * len(files)) if drawings is None else drawings
+        self._trunk: EfficientNetLite0 | None = None
+        self._teachers: Teachers | None = None
+
+    def __len__(self) -> int:
+        return len(self.files) + self.drawings
+
+    def samples(self, number: int) -> Samples:
+        """Of the photograph of this number, or, after the last, of a drawing."""
+        kept = self.folder / f"{number:05d}-{self._fingerprint(number)}.npz"
+        if not kept.exists():
+            self._make(number, kept)
+        with np.load(kept) as file:
+            return Samples(**{name: file[name] for name in Samples.__dataclass_fields__})
+
+    def _fingerprint(self, number: int) -> str:
+        """Of what decides the samples: ladders, constants, and the file."""
+        ladders = [(name, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
+        source = self.files[number].name if number < len(self.files) else "drawn"
+        settings = (ladders, UNSEEN, SERIES, STEPS, MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, source)
+        return f"{zlib.crc32(repr(settings).encode()):08x}"
+
+    def _make(self, number: int, path: Path) -> None:
+        if self._trunk is None or self._teachers is None:
+            self._trunk, self._teachers = efficientnet_lite0(), Teachers()
+        random = np.random.default_rng((5, number))
+        drawn = number >= len(self.files)
+        picture = drawing(random) if drawn else photograph(self.files[number], random)
+        found = samples(picture, seen_kinds(), self._trunk, self._teachers, random)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all, whoever else writes it.
+        unfinished = path.with_name(f"{path.stem}-{id(self)}.unfinished.npz")
+        np.savez(unfinished, **vars(found))
+        unfinished.replace(path)
+
+
+def joined(parts: Sequence[Samples]) -> Mapping[str, NDArray[Any]]:
+    """Samples of several pictures as arrays, with the number of the picture as 'picture'; series and places go on."""
+    found: dict[str, list[NDArray[Any]]] = {name: [] for name in (*Samples.__dataclass_fields__, "picture")}
+    offset, series = 0, 0
+    for number, part in enumerate(parts):
+        for name, value in vars(part).items():
+            shifted = value
+            if name == "again":
+                shifted = np.where(value >= 0, value.astype(np.int64) + offset, -1)
+            elif name == "series":
+                shifted = np.where(value >= 0, value.astype(np.int64) + series, -1)
+            found[name].append(shifted)
+        found["picture"].append(np.full(len(part.level), number))
+        offset, series = offset + len(part.level), series + SERIES
+    return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def main() -> None:
+    """Make the samples of all pictures, or of every nth."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of sharp photographs")
+    parser.add_argument("--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--part", default="1/1", help="1/2: the first of two halves")
+    chosen = parser.parse_args()
+    which, of = (int(n) for n in chosen.part.split("/"))
+    prepared = Prepared(picture_files(chosen.data), chosen.out)
+    # From both ends of the list in turn, so that an early stop leaves photographs and drawings.
+    for number in range(which - 1, len(prepared), of):
+        prepared.samples(number)
+        print(f"{number + 1} of {len(prepared)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
