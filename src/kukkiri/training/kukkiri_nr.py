@@ -1,0 +1,238 @@
+"""Recipe of `kukkiri-nr`: teachers that see the original teach a model that does not.
+
+Material: `quality_material`, each picture with ladders of damage and mixtures. Losses, of standardised scores: smooth L1
+to the teachers' pseudo-score; pinball for the ends of a 90 % interval; a hinge wherever the order within a ladder is
+less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with their distance as margin); equal answers before
+and after a harmless change; cross-entropy of what is wrong. The trunk is not trained: it is shared with others.
+
+Every tenth photograph is held out. The first half of these, with drawings of their own, chooses the weights; the other
+sets the width of the intervals, the threshold of "clean", and what is like the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kukkiri.networks.quality_head import AXES, QualityHead
+from kukkiri.optics.distort import GROUPS
+from kukkiri.quality.no_reference.quality_features import FEATURES
+from kukkiri.training.photographs import HELD_OUT_EVERY, picture_files
+from kukkiri.training.quality_material import Prepared, joined
+from kukkiri.training.recipe import Recipe, generator
+from kukkiri.training.teachers import Scales
+from kukkiri.weights.cache import cache_dir
+
+# The scale of scores in the losses.
+UNIT = 25.0
+MISSED = 0.05
+# Steps of the teachers larger than this many points must be seen in their order.
+LEAST_STEP = 1.0
+CLEAN = 0.98
+
+
+class KukkiriNR(Recipe):
+    """Train the head of `kukkiri-nr`.
+
+    Parameters
+    ----------
+    data : sequence of Path
+        Folders of sharp photographs.
+    prepared : Path, optional
+        Where features and judgements of the teachers are kept, gigabytes for thousands of pictures; made when missing,
+        ten seconds a picture. Default: in the cache.
+    pictures : int
+        Pictures a batch, each with all its versions.
+    rate, dropout : float
+    ranking, consistency, groups : float
+        Weights of the losses.
+    """
+
+    name = "kukkiri-nr"
+    title = "Quality without a reference, taught by metrics that have one, and what is wrong"
+    weight_decay = 0.05
+
+    def __init__(
+        self,
+        data: Sequence[Path] = (),
+        *,
+        prepared: Path | None = None,
+        pictures: int = 24,
+        rate: float = 1e-3,
+        dropout: float = 0.25,
+        ranking: float = 1.0,
+        consistency: float = 1.0,
+        groups: float = 0.5,
+    ) -> None:
+        self.learning_rate = rate
+        self.pictures, self.dropout = pictures, dropout
+        self.ranking, self.consistency, self.groups = ranking, consistency, groups
+        self.files = picture_files(data)
+        self._prepared = Prepared(self.files, prepared or cache_dir() / "prepared" / self.name)
+        self._material: dict[str, dict[str, Tensor]] | None = None
+
+    def material(self) -> dict[str, dict[str, Tensor]]:
+        """Arrays of all versions: 'training', 'validation' and 'calibration'; made on first use."""
+        if self._material is None:
+            numbers = range(len(self._prepared))
+            held_out = [n for n in numbers if n % HELD_OUT_EVERY == 0]
+            places = {
+                "training": [n for n in numbers if n % HELD_OUT_EVERY],
+                "validation": held_out[::2],
+                "calibration": held_out[1::2],
+            }
+            scales = Scales.shipped()
+            self._material = {part: self._arrays(chosen, scales) for part, chosen in places.items()}
+        return self._material
+
+    def _arrays(self, numbers: Sequence[int], scales: Scales) -> dict[str, Tensor]:
+        arrays = joined([self._prepared.samples(n) for n in numbers])
+        score = scales.score(arrays["distances"].astype(np.float64))
+        names = ("features", "groups", "series", "level", "again", "picture")
+        return {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in names} | {
+            "score": torch.from_numpy(score).float()
+        }
+
+    def model(self) -> nn.Module:
+        """The head, not trained, but for the mean and the scale of its inputs."""
+        head = QualityHead(FEATURES, len(GROUPS), dropout=self.dropout)
+        features = self.material()["training"]["features"]
+        head.mean.copy_(features.mean(0))
+        head.scale.copy_(features.std(0).clamp_min(1e-3))
+        for member in head.members:
+            nn.init.constant_(member.get_submodule("groups").bias, -2.0)
+        return head
+
+    def batches(self, seed: int, step: int) -> Iterator[dict[str, Tensor]]:
+        """Endless batches of whole pictures, each fixed by (seed, step)."""
+        material = self.material()["training"]
+        count = int(material["picture"].max()) + 1
+        starts = torch.searchsorted(material["picture"].contiguous(), torch.arange(count + 1).float())
+        while True:
+            drawn = torch.randperm(count, generator=generator(seed, step))[: self.pictures]
+            places = [torch.arange(int(starts[n]), int(starts[n + 1])) for n in drawn]
+            yield _taken(material, places)
+            step += 1
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """See the module."""
+        judgements, logits = model.each(batch["features"])  # type: ignore[operator]  # a method of QualityHead
+        score, truth = judgements[..., 0], ((batch["score"] - 50) / UNIT).expand(judgements.shape[:2])
+        regression = F.smooth_l1_loss(score, truth, beta=0.2)
+        middle = score.detach()
+        below, above = F.softplus(judgements[..., 1]), F.softplus(judgements[..., 2])
+        pinball = _pinball(truth - (middle - below), MISSED) + _pinball(truth - (middle + above), 1 - MISSED)
+        order = _ranking(score, batch, truth)
+        twin = batch["again"].long()
+        here = twin >= 0
+        steady = F.smooth_l1_loss(score[:, here], score[:, twin[here]], beta=0.2)
+        target = (batch["groups"].clamp(max=1.0)).expand(logits.shape)
+        wrong = F.binary_cross_entropy_with_logits(logits, target)
+        total = regression + pinball + self.ranking * order + self.consistency * steady + self.groups * wrong
+        return total, {"regression": regression, "pinball": pinball, "order": order, "steady": steady, "wrong": wrong}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """On held-out pictures: 'score' is 1 less the mean of three correlations and shares, all of which should be 1."""
+        from scipy.stats import spearmanr
+
+        part = self.material()["validation"]
+        device = next(model.parameters()).device
+        said = model(part["features"].to(device))
+        score = said.score.cpu().numpy()
+        truth = part["score"].numpy()
+        overall = float(spearmanr(score, truth).statistic)
+        series = part["series"].numpy()
+        within = [
+            float(spearmanr(-score[series == n], part["level"].numpy()[series == n]).statistic)
+            for n in np.unique(series[series >= 0])
+        ]
+        ladder = float(np.mean(np.nan_to_num(within)))
+        groups = part["groups"]
+        clear = (groups.max(1).values >= 2) & ((groups > 0).sum(1) == 1)
+        right = said.logits.cpu().argmax(1) == groups.argmax(1)
+        top = float(right[clear].float().mean())
+        clean = (groups.sum(1) == 0) & (part["score"] == 100)
+        called = (said.logits.cpu().amax(1) < 0)[clean].float().mean()
+        inside = ((said.lower.cpu() <= part["score"]) & (part["score"] <= said.upper.cpu())).float().mean()
+        return {
+            "score": 1 - (overall + ladder + top) / 3,
+            "spearman": overall,
+            "ladder": ladder,
+            "top_1": top,
+            "clean": float(called),
+            "inside": float(inside),
+            "error": float(np.abs(score - truth).mean()),
+        }
+
+    def export(self, model: nn.Module, path: Path) -> None:
+        """Set what is set after the training, then write."""
+        calibrate(model, self.material())
+        super().export(model, path)
+
+
+@torch.no_grad()
+def calibrate(model: nn.Module, material: dict[str, dict[str, Tensor]]) -> None:
+    """Widths of intervals, the threshold of "clean", and what is like the training.
+
+    Parameters
+    ----------
+    model : QualityHead
+    material : dict
+        'training' says what is like it; 'calibration' was not trained on.
+    """
+    was_training = model.training
+    model.eval()
+    head: Any = model
+    device = head.mean.device
+    part = {name: value.to(device) for name, value in material["calibration"].items()}
+    head.stretch.fill_(1.0)
+    head.group_bias.zero_()
+    judged, logits = (x.mean(0) for x in head.each(part["features"]))
+    score = (50 + UNIT * judged[:, 0]).clamp(0, 100)
+    for at, miss in ((0, score - part["score"]), (1, part["score"] - score)):
+        # Each side may be missed by 5 %: the stretch that does so (split conformal).
+        ratio = miss / (UNIT * F.softplus(judged[:, at + 1]))
+        head.stretch[at] = ratio.quantile(1 - MISSED).clamp(0.2, 5)
+    clean = part["score"] == 100
+    highest = logits[clean].amax(1).quantile(CLEAN)
+    head.group_bias.fill_(float(-highest.clamp(min=0) - 0.1) if highest > -0.1 else 0.0)
+    x = head.standardised(material["training"]["features"].to(device))
+    axes = torch.pca_lowrank(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:6000]], AXES)[2]
+    head.axes.copy_(axes)
+    along = x @ axes
+    beside = (x - along @ axes.T).square().mean(1, keepdim=True).sqrt()
+    head.axis_scale.copy_(torch.cat([along, beside], 1).square().mean(0).sqrt().clamp_min(1e-6))
+    apart = head.distance(part["features"])
+    head.distances.copy_(apart.quantile(torch.linspace(0, 1, len(head.distances), device=device)))
+    model.train(was_training)
+
+
+def _taken(material: dict[str, Tensor], places: list[Tensor]) -> dict[str, Tensor]:
+    """The versions at some places, whole pictures each, with numbers of places made good."""
+    at = torch.cat(places)
+    found = {name: value[at] for name, value in material.items()}
+    new = torch.full((len(material["again"]),), -1.0)
+    new[at] = torch.arange(len(at)).float()
+    found["again"] = torch.where(found["again"] >= 0, new[found["again"].clamp_min(0).long()], -1.0)
+    return found
+
+
+def _pinball(error: Tensor, share: float) -> Tensor:
+    return torch.maximum(share * error, (share - 1) * error).mean()
+
+
+def _ranking(score: Tensor, batch: dict[str, Tensor], truth: Tensor) -> Tensor:
+    """Hinge on neighbours of a ladder: the milder must be better by half of what the teachers say."""
+    series = batch["series"]
+    neighbours = (series[1:] == series[:-1]) & (series[1:] >= 0)
+    gained = (score[:, :-1] - score[:, 1:])[:, neighbours]
+    wanted = (truth[:, :-1] - truth[:, 1:])[:, neighbours]
+    clear = (wanted > LEAST_STEP / UNIT).float()
+    hinge = F.relu(0.5 * wanted.clamp(max=0.5) - gained) * clear
+    return hinge.sum() / clear.sum().clamp_min(1)
