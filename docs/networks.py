@@ -27,9 +27,10 @@ ENOUGH = 0.9
 # Why a score does not fall with every kind of damage.
 REASONS = {
     "piqe": "noise: a block counts as noisy or not, so the share of noisy blocks saturates",
-    "niqe": "",
-    "brisque": "",
-    "vif": "",
+    "spectral-slope": (
+        "blur: above 3 px the rounding to 8 bits is all that is left of the high frequencies (without rounding it falls "
+        "throughout); noise reads as detail"
+    ),
 }
 _BLUR_ONLY = "measures blur: noise reads as detail, blocks of JPEG as edges"
 _BLUR_ALONE = "estimates the blur alone: noise and JPEG should not change it"
