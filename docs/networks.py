@@ -7,7 +7,6 @@ the same real weights), docs/networks/worse.json what `benchmarks/must_get_worse
 from __future__ import annotations
 
 import json
-import math
 import textwrap
 from pathlib import Path
 from statistics import fmean
@@ -307,8 +306,10 @@ def _worse(specs: dict[str, MetricSpec]) -> list[str]:
         if "skipped" in found:
             skipped.append(name)
             continue
-        means = {kind: fmean(v for v in values if not math.isnan(v)) for kind, values in found.items()}
-        cells = " | ".join(f"{means[kind]:.3f} ({min(found[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
+        # None: every strength has one score, as where a blur is outside the range that can be told.
+        told = {kind: [v for v in values if v is not None] for kind, values in found.items()}
+        means = {kind: fmean(values) for kind, values in told.items()}
+        cells = " | ".join(f"{means[kind]:.3f} ({min(told[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
         lines.append(f"| `{name}` | {cells} | {_reason(specs[name]) if min(means.values()) < ENOUGH else ''} |")
     if skipped:
         lines += ["", "Skipped, not passed:", "", *(f"* `{name}`: {rows[name]['skipped']}" for name in skipped)]
