@@ -77,6 +77,11 @@ def correlations(name: str, pictures: dict[str, Tensor]) -> dict[str, list[float
     return found
 
 
+def plain(correlation: float) -> float | None:
+    """What JSON holds: None where all scores are equal."""
+    return None if np.isnan(correlation) else round(correlation, 3)
+
+
 def reason(spec: kk.MetricSpec) -> str:
     """Why a metric cannot be measured here: in the record, no path of the machine it was made on."""
     if spec.needs_weights:
@@ -96,15 +101,17 @@ def main() -> None:
     specs = {spec.name: spec for spec in kk.metrics()}
     for name in chosen.metrics or specs:
         try:
-            rows[name] = {kind: [round(v, 3) for v in values] for kind, values in correlations(name, pictures).items()}
+            rows[name] = {kind: list(map(plain, values)) for kind, values in correlations(name, pictures).items()}
         except WeightError:
             rows[name] = {"skipped": reason(specs[name])}
         shown = rows[name].get("skipped") or "  ".join(
-            f"{kind} {np.nanmean(values):+.3f} (least {np.nanmin(values):+.2f})" for kind, values in rows[name].items()
+            f"{kind} {np.nanmean(told):+.3f} (least {np.nanmin(told):+.2f})"
+            for kind, values in rows[name].items()
+            for told in [np.array(values, float)]
         )
         print(f"{name:24s} {shown}", flush=True)
         if chosen.out:
-            chosen.out.write_text(json.dumps(rows, indent=1, allow_nan=True) + "\n", encoding="utf-8")
+            chosen.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

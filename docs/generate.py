@@ -40,11 +40,16 @@ def page() -> str:
         "",
         f"Unless others are named, `kukkiri measure` takes {', '.join(f'`{name}`' for name in DEFAULT_METRICS)}.",
         *COLUMNS,
+        "",
+        "*sees*: what of a picture counts, unless an option says otherwise. *whole*: all of it at its own resolution,",
+        "perhaps beside smaller copies. *patches*: all of it, in small patches that are judged one by one. *crops*: a",
+        "number of crops at its own resolution, so that of a large picture most is never looked at. *resized*: all of",
+        "it, brought to a fixed size.",
     ]
     for answers, heading in HEADINGS.items():
         specs = [s for s in metrics() if s.answers == answers]
         parts += ["", f"## {heading}", ""]
-        parts += ["| metric | title | better | range | min. side | flags | evidence |", "|---|---|---|---|---|---|---|"]
+        parts += ["| metric | title | better | range | min. side | sees | flags | evidence |", f"|{'---|' * 8}"]
         parts += [_line(s) for s in specs]
         parts += ["", *(f"* `{s.name}`: {s.paper}{_extra(s)}" for s in specs)]
     return "\n".join(parts) + "\n"
@@ -57,7 +62,8 @@ def _line(s: MetricSpec) -> str:
     better = "higher" if s.higher_is_better else "lower"
     unit = f" {s.unit}" if s.unit else ""
     return (
-        f"| `{s.name}` | {s.title} | {better} | {low} … {high}{unit} | {s.min_size} px | {', '.join(flags)} "
+        f"| `{s.name}` | {s.title} | {better} | {low} … {high}{unit} | {s.min_size} px | {s.sees} "
+        f"| {', '.join(flags)} "
         f"| {_evidence(s)} |"
     )
 

@@ -7,7 +7,6 @@ the same real weights), docs/networks/worse.json what `benchmarks/must_get_worse
 from __future__ import annotations
 
 import json
-import math
 import textwrap
 from pathlib import Path
 from statistics import fmean
@@ -24,12 +23,17 @@ NONE = "–"
 # Of the mean correlation over five photographs: below it, the reason stands beside it.
 ENOUGH = 0.9
 
+# Damage in docs/networks/half.json that is hardly visible.
+FAINT = ("blur 0.3", "noise 0.01", "jpeg 80")
+
 # Why a score does not fall with every kind of damage.
 REASONS = {
     "piqe": "noise: a block counts as noisy or not, so the share of noisy blocks saturates",
-    "niqe": "",
-    "brisque": "",
-    "vif": "",
+    "hifst": "the value is relative to the sharpest place of its own picture: it compares no pictures",
+    "spectral-slope": (
+        "blur: above 3 px the rounding to 8 bits is all that is left of the high frequencies (without rounding it "
+        "falls throughout); noise reads as detail"
+    ),
 }
 _BLUR_ONLY = "measures blur: noise reads as detail, blocks of JPEG as edges"
 _BLUR_ALONE = "estimates the blur alone: noise and JPEG should not change it"
@@ -79,6 +83,10 @@ NAMED = (
         "picture is not what a tool for a laptop can carry.",
     ),
 )
+# What is agreed with where it is not the authors' own code.
+AGREES = {
+    "cnniqa": "*exact*: agrees with D. Li's PyTorch form and its weights (it normalises 3×3 pixels, the paper 7×7)",
+}
 # In the order of the surveys' lists.
 BUILT = (
     *("lpips-alex", "lpips-vgg", "lpips-squeeze", "dists", "pieapp", "wadiqam-fr", "diqam-fr", "deepqa", "iqt"),
@@ -105,18 +113,26 @@ def page() -> str:
         "## Parity and speed",
         "",
         *_prose(
-            "*exact*: the authors' values with the authors' weights. *parity*: the reference implementation and "
+            "*exact*: the values of the reference implementation with its published weights; whose it is stands in "
+            "the table. *parity*: the reference implementation and "
             "ours, filled with the same arbitrary parameters, agree at every tap and at the end, on two pictures; "
             "the largest relative error is given. It proves the architecture and the key layout, **not** that a "
             "checkpoint is good: no score of such weights is reported anywhere. *reconstruction*: no code is "
             "published, the network is built from the paper. Times are medians of processor time of interleaved runs "
             "of both in one process, one thread each, inference mode, one picture (or pair) of 512×512 px, on a CPU "
-            "that was shared: read the ratio."
+            "that was shared: read the ratio. They are of the default options, unless *timed* says otherwise."
         ),
         "",
-        "| metric | evidence | parity error (taps) | parameters | reference | ms ours / reference | times as fast |",
-        "|---|---|---|---|---|---|---|",
+        "| metric | evidence | sees | parity error (taps) | parameters | reference | timed | ms ours / reference "
+        "| times as fast |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(_row(spec, results.get(spec.name)) for spec in specs.values() if _is_network(spec)),
+        "",
+        *_prose(
+            "*sees*: what counts of a picture. *whole*: all of it at its own resolution. *patches*: all of it, in "
+            "small patches that are judged one by one. *crops*: a number of crops at its own resolution, so that of a "
+            "large picture most is never looked at. *resized*: all of it, brought to a fixed size."
+        ),
         "",
         "What ours does not compute:",
         "",
@@ -132,6 +148,39 @@ def page() -> str:
             "`kukkiri weights fetch NAME` gets a published file and checks it; NAME is in the second column. "
             "Where there is none, no file could be found whose address and contents can be checked: give your own "
             "with `weights=`, or `--weights METRIC=FILE`."
+        ),
+        "",
+        "## Half precision",
+        "",
+        *_prose(
+            "`precision='bfloat16'` or `'float16'` (an option of every network, for GPUs) computes convolutions and "
+            "products of matrices in 16 bits. Scores then move, and not by a fixed share: rounding makes a difference "
+            "of its own, which adds to a small score and is lost in a large one. So compare scores of one precision "
+            "with each other, and take float32 where pictures hardly differ. Largest drifts on three photographs, "
+            "192×192 px, on a CPU: absolute, and relative in *faint* damage (blur 0.3 px, noise 1 %, JPEG 80) and in "
+            "*strong* (blur 1.7 px, noise 8 %); `benchmarks/half_precision.py` measures it. *arbitrary* weights tell "
+            "of the architecture only."
+        ),
+        "",
+        "| metric | weights | type | absolute | relative, faint | relative, strong |",
+        "|---|---|---|---|---|---|",
+        *_half(),
+        "",
+        *_prose(
+            "float16 is for scores. Gradients of LPIPS and DISTS were finite in it, but a network with large "
+            "activations may overflow and small gradients vanish: train with bfloat16 or float32."
+        ),
+        "",
+        "## As a loss, and in memory",
+        "",
+        *_prose(
+            "Under LPIPS or DISTS alone a picture can drift away from its target: the score falls while the squared "
+            "error rises, since the networks do not see everything. Add an L1 term."
+        ),
+        "",
+        *_prose(
+            "On a CPU and without gradients, pictures over 1 Mpx (lpips-vgg, dists), 2 Mpx (lpips-squeeze) or 4 Mpx "
+            "(lpips-alex) go through in tiles, to the value of the whole: memory then hardly grows with the picture."
         ),
         "",
         "## A metric must get worse",
@@ -187,6 +236,8 @@ def _evidence(spec: MetricSpec) -> str:
     entries = [catalogue()[key] for key in spec.weights]
     if entries and all(entry.kind == "shipped" for entry in entries):
         weights = "weights in the package"
+    elif spec.needs_weights:
+        weights = "weights are yours to give" + (", a backbone is fetched" if entries else "")
     elif any(entry.kind == "published" for entry in entries):
         weights = "weights to fetch"
     else:
@@ -197,18 +248,19 @@ def _evidence(spec: MetricSpec) -> str:
         "reconstruction": "*reconstruction*: no code is published; built from the description",
         "unverified": "*unverified*: no reference could be run",
     }
-    return f"{words[spec.evidence]}; {weights}"
+    return f"{AGREES.get(spec.name, words[spec.evidence])}; {weights}"
 
 
 def _row(spec: MetricSpec, result: dict[str, Any] | None) -> str:
     if result is None:
-        return f"| `{spec.name}` | {spec.evidence} | {NONE} | {NONE} | {NONE} | {NONE} | {NONE} |"
-    error = result.get("parity_error")
-    ours, theirs, taps = result.get("ms_ours"), result.get("ms_reference"), result.get("taps", NONE)
+        return f"| `{spec.name}` | {spec.evidence} | {spec.sees} |{f' {NONE} |' * 6}"
+    error, taps = result.get("parity_error"), result.get("taps", NONE)
+    # Where both clocks were read, the other figures are the wall's.
+    ours, theirs = (result.get(f"cpu_ms_{who}", result.get(f"ms_{who}")) for who in ("ours", "reference"))
     return (
-        f"| `{spec.name}` | {spec.evidence} "
+        f"| `{spec.name}` | {spec.evidence} | {spec.sees} "
         f"| {NONE if error is None else f'{error:.1e} ({taps})'} "
-        f"| {result['parameters'] / 1e6:.2f} M | {result.get('reference') or NONE} "
+        f"| {result['parameters'] / 1e6:.2f} M | {result.get('reference') or NONE} | {result.get('timed', '')} "
         f"| {NONE if not ours else f'{ours:.0f}'} / {NONE if not theirs else f'{theirs:.0f}'} "
         f"| {f'{theirs / ours:.2f}' if ours and theirs else NONE} |"
     )
@@ -219,11 +271,28 @@ def _weights(spec: MetricSpec) -> str:
         return f"| `{spec.name}` | none | your own | {spec.licence} | |"
     entries = [catalogue()[key] for key in spec.weights]
     kinds = ", ".join(dict.fromkeys(e.kind for e in entries))
+    licence = spec.licence if spec.needs_weights else "; ".join(dict.fromkeys(e.licence for e in entries))
     return (
-        f"| `{spec.name}` | {', '.join(f'`{e.key}`' for e in entries)} | {kinds} "
-        f"| {'; '.join(dict.fromkeys(e.licence for e in entries))} "
+        f"| `{spec.name}` | {', '.join(f'`{e.key}`' for e in entries)} "
+        f"| {f'your own, backbone {kinds}' if spec.needs_weights else kinds} "
+        f"| {licence} "
         f"| {'yes' if any(not e.commercial_use for e in entries) else ''} |"
     )
+
+
+def _half() -> list[str]:
+    path = RESULTS / "half.json"
+    rows: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lines = []
+    for name, found in rows.items():
+        for kind in ("bfloat16", "float16"):
+            drifts = [abs(b - a) for a, b in zip(found["float32"], found[kind], strict=True)]
+            shares: dict[bool, list[float]] = {True: [], False: []}
+            for damage, drift, score in zip(found["damages"], drifts, found["float32"], strict=True):
+                shares[damage in FAINT].append(drift / abs(score))
+            cells = f"{max(drifts):.1e} | {100 * max(shares[True]):.3g} % | {100 * max(shares[False]):.2g} %"
+            lines.append(f"| `{name}` | {found['weights']} | {kind} | {cells} |")
+    return lines
 
 
 def _worse(specs: dict[str, MetricSpec]) -> list[str]:
@@ -237,8 +306,10 @@ def _worse(specs: dict[str, MetricSpec]) -> list[str]:
         if "skipped" in found:
             skipped.append(name)
             continue
-        means = {kind: fmean(v for v in values if not math.isnan(v)) for kind, values in found.items()}
-        cells = " | ".join(f"{means[kind]:.3f} ({min(found[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
+        # None: every strength has one score, as where a blur is outside the range that can be told.
+        told = {kind: [v for v in values if v is not None] for kind, values in found.items()}
+        means = {kind: fmean(values) for kind, values in told.items()}
+        cells = " | ".join(f"{means[kind]:.3f} ({min(told[kind]):.2f})" for kind in ("blur", "noise", "jpeg"))
         lines.append(f"| `{name}` | {cells} | {_reason(specs[name]) if min(means.values()) < ENOUGH else ''} |")
     if skipped:
         lines += ["", "Skipped, not passed:", "", *(f"* `{name}`: {rows[name]['skipped']}" for name in skipped)]

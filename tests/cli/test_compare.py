@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import kukkiri as kk
 from kukkiri.cli.main import app
-from kukkiri.errors import InputError, WeightError
+from kukkiri.errors import InputError, WeightError, WriteError
+from kukkiri.quality import many
 
 
 def run(*arguments: object, code: int = 0) -> tuple[str, str]:
@@ -45,8 +46,8 @@ def test_folders_are_paired_by_name(folders: tuple[Path, Path]) -> None:
     assert set(rows) == {"astronaut", "sub/coffee", "lost", "unseen"}
     for name in ("astronaut", "sub/coffee"):
         assert rows[name]["value"] == kk.compare(out / f"{name}.jpg", truth / f"{name}.png", "ssim").value
-    assert "expected a reference named lost" in rows["lost"]["error"] and rows["lost"]["value"] is None
-    assert "expected a picture named unseen" in rows["unseen"]["error"] and rows["unseen"]["path"] is None
+    assert "expected a reference 'lost'" in rows["lost"]["error"] and rows["lost"]["value"] is None
+    assert "expected a picture 'unseen'" in rows["unseen"]["error"] and rows["unseen"]["path"] is None
     mean = (rows["astronaut"]["value"] + rows["sub/coffee"]["value"]) / 2
     assert f"ssim: mean {mean:.4g}" in said and "of 2, 2 failed (↑ higher is better)" in said
 
@@ -155,3 +156,62 @@ def test_the_same_name_twice_makes_two_maps(tmp_path: Path) -> None:
     pictures = (tmp_path / "one" / "a.png", tmp_path / "two" / "a.png")
     run("compare", *pictures, "--reference", pictures[0], "-m", "ssim", "--map", tmp_path / "maps")
     assert (tmp_path / "maps" / "a-ssim.tif").exists() and (tmp_path / "maps" / "a-2-ssim.tif").exists()
+
+
+def test_places_are_tried_before_anything_is_scored(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, truth = folders
+    monkeypatch.setattr("kukkiri.quality.many.score_pairs", lambda *_: pytest.fail("scored"))
+    (tmp_path / "file").write_text("no folder")
+    for arguments in (("--out", tmp_path / "file" / "t.csv"), ("-m", "ssim", "--map", tmp_path / "file")):
+        with pytest.raises(WriteError):
+            run("compare", out / "astronaut.jpg", "--reference", truth / "astronaut.png", *arguments)
+
+
+def test_what_is_scored_survives_an_interruption(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, truth = folders
+    whole = many.score_pairs
+
+    def interrupted(*arguments: Any) -> Any:
+        yield next(whole(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kukkiri.quality.many.score_pairs", interrupted)
+    table = tmp_path / "t.jsonl"
+    _, said = run("compare", out, "--reference", truth, "-m", "psnr", "--out", table, code=130)
+    (row,) = map(json.loads, table.read_text(encoding="utf-8").splitlines())
+    assert row["value"] > 10 and "interrupted after 1 of 4 pictures; these are in" in said
+
+
+def test_a_reference_among_the_pictures_is_left_out(folders: tuple[Path, Path]) -> None:
+    _, truth = folders
+    printed, said = run("compare", truth, "--reference", truth / "astronaut.png", "-m", "psnr", "--json")
+    assert [json.loads(line)["name"] for line in printed.splitlines()] == ["sub/coffee", "unseen"]
+    assert "left out, being the reference" in said
+    same = (truth / "astronaut.png", truth / "astronaut.png", truth / "unseen.png")
+    shown, said = run("compare", *same, "--reference", truth / "astronaut.png", "-m", "psnr")
+    assert "∞ dB" in shown and "of 3, 2 of them infinite and left out" in said and "inf dB" not in said
+
+
+def test_a_mistyped_motion_is_told(folders: tuple[Path, Path]) -> None:
+    out, truth = folders
+    with pytest.raises(InputError, match=r"a motion \(translation, affine, homography\) or a picture .* got rigid"):
+        run("compare", "--align", "rigid", out / "astronaut.jpg", "--reference", truth / "astronaut.png")
+
+
+def test_options_of_a_metrics_own(folders: tuple[Path, Path]) -> None:
+    out, truth = folders
+    pair = (out / "astronaut.jpg", truth / "astronaut.png")
+    printed, _ = run("compare", pair[0], "--reference", pair[1], "-m", "ssim", "--option", "ssim.luma=false", "--json")
+    assert json.loads(printed)["value"] == kk.compare(*pair, "ssim", luma=False).value
+    with pytest.raises(InputError, match="options of niqe"):
+        run("quality", pair[0], "-m", "niqe", "--option", "niqe.crops=3")
+
+
+def test_metrics_with_maps_are_named(folders: tuple[Path, Path]) -> None:
+    out, truth = folders
+    with pytest.raises(InputError, match="a metric that has a map .*ssim, gmsd.*lpips-alex.*dists"):
+        run("compare", out / "astronaut.jpg", "--reference", truth / "astronaut.png", "-m", "psnr", "--map", "maps")

@@ -42,7 +42,7 @@ def table(folder) -> Path:
 
 
 def test_for_people(table):
-    result = run("ssim", "--scores", "other", "--data", table, "--higher-is-worse", "--draws", 10)
+    result = run("ssim", "--scores", "other", "--data", table, "--higher-is-worse", "--draws", 10, "--all")
     assert result.exit_code == 1  # a file is lost
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["ssim", "10", "SRCC"] in [line[:3] for line in lines]
@@ -51,6 +51,27 @@ def test_for_people(table):
     assert "90 % interval" in result.stdout
     (told,) = [line for line in result.stderr.splitlines() if line.startswith("kukkiri:")]
     assert "lost.png" in told and "check the path" in told
+
+
+def test_what_to_quote_is_one_line_a_metric(table):
+    result = run("ssim", "--scores", "other", "--data", table, "--higher-is-worse", "--draws", 0)
+    lines = [line for line in result.stdout.splitlines() if line.split()[1:2] in (["10"], ["11"])]
+    assert len(lines) == 2
+    assert "PLCC logistic-4" in result.stdout
+    assert "interval" not in result.stdout  # none was asked for
+
+
+def test_the_data_are_never_overwritten(table):
+    before = table.read_bytes()
+    for option in ("--report", "--out"):
+        assert isinstance(run("psnr", "--data", table, option, table, "--draws", 0).exception, InputError)
+    assert table.read_bytes() == before
+
+
+def test_level_in_percent(table):
+    result = run("psnr", "--data", table, "--level", 95)
+    assert result.exit_code == 2
+    assert "0.999" in result.stderr
 
 
 def test_json_files_and_resume(table, tmp_path):
@@ -111,7 +132,7 @@ def test_one_metric_that_cannot_be_had(table, monkeypatch):
         (("nique",), UnknownNameError, "niqe"),
         (("--scores", "none"), InputError, "a column 'none'"),
         (("ssim", "--language", "fr"), InputError, "en, ja"),
-        (("ssim", "--out", "x.json"), InputError, "suffix"),
+        (("ssim", "--out", "x.txt"), InputError, "suffix"),
     ],
 )
 def test_wrong_use(table, arguments, kind, why, tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_fetch_wants_keys_or_all(server, arguments):
     assert isinstance(run(*arguments).exception, InputError)
 
 
-@pytest.mark.parametrize("command", ["fetch", "verify", "path"])
+@pytest.mark.parametrize("command", ["fetch", "verify", "path", "forget-licence"])
 def test_unknown_key(server, command):
     result = run(command, "demo-nett")
     assert isinstance(result.exception, UnknownNameError)
@@ -129,6 +129,29 @@ def test_offline_mirror_and_licence_are_passed_on(server, tmp_path):
     assert "switched off" in offline.stderr
     assert run("fetch", "demo-net", "--mirror", f"{server.url}/mirror").exit_code == 0
     assert [where for where, _ in server.requests] == [f"/mirror/{FILE}"]
+
+
+def test_an_acceptance_is_taken_back(server, tmp_path, monkeypatch):
+    """Listed, and remembered although the download failed: it is a word of the user's, not of the server's."""
+    restricted = entry_text(server.url, commercial_use=False, licence="CC BY-NC 4.0", terms="https://example.org/nc")
+    write_catalogue(tmp_path / "extra.toml", restricted)
+
+    def accepted() -> bool:
+        return next(row for row in json.loads(run("list", "--json").stdout) if row["key"] == "demo-net")["accepted"]
+
+    assert not accepted()
+    assert run("fetch", "demo-net", "--accept-licence", "--offline").exit_code == 1
+    assert accepted()
+    assert "accepted" in run("list").stdout
+    assert run("fetch", "demo-net").exit_code == 0
+    assert run("forget-licence", "demo-net").stdout == "demo-net: forgotten\n"
+    assert not accepted()
+    assert "licence" in run("fetch", "demo-net").stderr
+    assert "no acceptance was remembered" in run("forget-licence", "demo-net").stdout
+    monkeypatch.setenv("KUKKIRI_ACCEPT_LICENCE", "demo-net")
+    assert "KUKKIRI_ACCEPT_LICENCE" in run("forget-licence", "demo-net").stdout
+    (row,) = json.loads(run("forget-licence", "niqe-pristine", "--json").stdout)
+    assert row == {"key": "niqe-pristine", "forgotten": False, "accepted": True}
 
 
 def test_verify_finds_damage(server, home):
@@ -158,6 +181,7 @@ def test_verify_does_not_ask_for_what_was_never_fetched(server):
     named = run("verify", "demo-net")
     assert named.exit_code == 1
     assert "kukkiri weights fetch demo-net" in named.stderr
+    assert named.stdout == "demo-net: not here\n"
 
 
 def test_path_of_what_is_not_there(server, home):

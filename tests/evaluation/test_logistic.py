@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
@@ -95,6 +97,57 @@ class TestBesideScipy:
             random = np.random.default_rng(seed)
             x, y = random.normal(size=12), random.normal(size=12)
             assert squared_error(fit(x, y, kind), x, y) <= squared_error(fit(x, y, "linear"), x, y) * (1 + 1e-12)
+
+
+def weak(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that say little of the opinions: many valleys of nearly the same depth."""
+    random = np.random.default_rng(seed)
+    n = int(random.choice([12, 30, 80]))
+    x = random.normal(size=n)
+    truth = [0.5 * np.tanh(3 * x), 0.1 * x, 0 * x][seed % 3]
+    return x, truth + random.normal(size=n)
+
+
+def ratio_of_five_to_four(x, y) -> float:
+    four, five = (squared_error(fit(x, y, kind), x, y) for kind in ("logistic-4", "logistic-5"))
+    return five / four
+
+
+class TestValleys:
+    @pytest.mark.parametrize("seed", [75, 145])
+    def test_more_parameters_are_never_worse_on_what_once_was(self, seed):
+        """Sets on which a search of three valleys left the curve of five parameters behind that of four."""
+        random = np.random.default_rng(seed)
+        n = int(random.choice([12, 30, 80, 200, 1500, 3000]))
+        x = random.normal(size=n)
+        y = [np.tanh(3 * x), 0.1 * x, x, np.zeros(n)][seed % 4] + [0.5, 1, 0.3, 1][seed % 4] * random.normal(size=n)
+        assert ratio_of_five_to_four(x, y) <= 1 + 1e-9
+
+    @pytest.mark.slow
+    def test_more_parameters_are_never_worse(self):
+        for seed in range(200):
+            assert ratio_of_five_to_four(*weak(seed)) <= 1 + 1e-9, seed
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("kind", "function"), [("logistic-4", vqeg), ("logistic-5", sheikh)])
+    def test_many_starts_find_nothing_better(self, kind, function):
+        for seed in range(30):
+            x, y = weak(seed)
+            random = np.random.default_rng(seed)
+            ours = squared_error(fit(x, y, kind), x, y)
+            for _ in range(25):
+                steep, where = 10 ** random.uniform(-1, 1.5), np.quantile(x, random.random())
+                way = random.choice([-1, 1])
+                four = (y.mean() + way * np.ptp(y) / 2, y.mean() - way * np.ptp(y) / 2, where, 1 / steep)
+                start = four if kind == "logistic-4" else (way * np.ptp(y), steep, where, 0, y.mean())
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    try:
+                        found = curve_fit(function, x, y, start, maxfev=1000)[0]
+                    except RuntimeError:  # scipy gave up
+                        continue
+                theirs = float(np.sum((function(x, *found) - y) ** 2))
+                assert ours <= theirs * 1.001, seed
 
 
 class TestStraight:

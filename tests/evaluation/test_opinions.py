@@ -58,6 +58,17 @@ def test_paths_are_relative_to_the_file(write, tmp_path):
     assert (row.image, row.reference) == (tmp_path / "sub/a.png", Path("/data/r.png"))
 
 
+def test_a_table_of_windows(write, tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("sub/a0.png", "r.png", "odd\\name.png"):
+        (tmp_path / name).touch()
+    path = write("image,mos,reference\nsub\\a0.png,1,.\\r.png\nodd\\name.png,2,\nsub\\lost.png,3,\n")
+    first, odd, lost = read_opinions(path).rows
+    assert (first.image, first.reference) == (tmp_path / "sub/a0.png", tmp_path / "r.png")
+    assert odd.image == tmp_path / "odd\\name.png"  # a name that is there as it is
+    assert lost.image == tmp_path / "sub\\lost.png"
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

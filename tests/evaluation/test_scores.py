@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import kukkiri as kk
 from kukkiri.errors import InputError, UnknownNameError, WeightError
 from kukkiri.evaluation.journal import Journal
 from kukkiri.evaluation.opinions import read_opinions
-from kukkiri.evaluation.scores import check_out, evaluate_all, write_scores
+from kukkiri.evaluation.scores import evaluate_all
+from kukkiri.evaluation.scores_table import check_places, write_scores
 
 LEVELS = (2, 6, 10, 16, 24, 34)
 
@@ -200,9 +202,96 @@ class TestTable:
         assert kk.evaluate("psnr", tmp_path / "out.csv", scores="psnr", draws=0).srcc == pytest.approx(found[0].srcc)
 
     def test_where_it_may_be_written(self, table, tmp_path):
-        check_out(tmp_path / "out.csv", table)
-        assert not (tmp_path / "out.csv").exists()
-        with pytest.raises(InputError, match="the data themselves"):
-            check_out(table, table)
+        check_places(table, out=tmp_path / "out.csv", report=tmp_path / "page.html")
+        assert list(tmp_path.iterdir()) == []
+        link = tmp_path / "link.csv"
+        link.symlink_to(table)
+        for out in (table, link, table.parent / "." / table.name):
+            with pytest.raises(InputError, match="the data themselves"):
+                check_places(table, out=out)
         with pytest.raises(InputError, match="suffix"):
-            check_out(tmp_path / "out.xlsx", table)
+            check_places(table, out=tmp_path / "out.xlsx")
+        with pytest.raises(InputError, match=r"\.html"):
+            check_places(table, report=table)
+        page = tmp_path / "data.html"  # a data set may be called anything
+        page.write_text(table.read_text())
+        with pytest.raises(InputError, match="the data themselves"):
+            check_places(page, report=page)
+
+    @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+    def test_json(self, table, tmp_path, suffix):
+        found, _ = evaluate_all(["psnr"], read_opinions(table), draws=0)
+        path = tmp_path / f"out{suffix}"
+        write_scores(path, found)
+        text = path.read_text()
+        rows = json.loads(text) if suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+        assert rows[0]["psnr"] == pytest.approx(found[0].rows[0].score)
+        assert (rows[2]["psnr"], rows[3]["mos"]) == (None, None)
+
+    def test_an_error_says_whose_it_is(self, folder, tmp_path):
+        """Both metrics lack the lost picture; PSNR alone lacks a reference."""
+        rows = [(folder / f"coffee-{level}.png", -level, folder / "coffee.png") for level in LEVELS]
+        rows += [(folder / "astronaut-2.png", 1), (folder / "lost.png", 1, folder / "coffee.png")]
+        found, _ = evaluate_all(["psnr", "laplacian-variance"], read_opinions(rows), draws=0)
+        write_scores(tmp_path / "out.csv", found)
+        with (tmp_path / "out.csv").open() as file:
+            errors = [row["error"] for row in csv.DictReader(file)]
+        assert errors[6].startswith("psnr: expected a reference")
+        assert errors[7].startswith("expected a picture file")
+
+
+class TestColumns:
+    def test_a_heading_that_is_a_metric_says_nothing_of_the_direction(self):
+        """NIQE's own would be lower is better."""
+        data_set = {"image": list("abcdef"), "mos": range(6), "niqe": range(6)}
+        read = {"niqe": read_opinions(data_set, scores="niqe")}
+        (found,), _ = evaluate_all([], read_opinions(data_set), columns=read, draws=0)
+        assert (found.metric, found.srcc, found.higher_is_better) == ("niqe", 1, True)
+        assert kk.evaluate("niqe", data_set, scores="niqe", draws=0).srcc == 1
+
+    def test_a_column_beside_its_metric_has_a_name_of_its_own(self, folder):
+        rows = {
+            "image": [str(folder / f"coffee-{level}.png") for level in LEVELS],
+            "mos": [-level for level in LEVELS],
+            "reference": [str(folder / "coffee.png")] * len(LEVELS),
+            "psnr": LEVELS,
+        }
+        read = {"psnr": read_opinions(rows, scores="psnr")}
+        found, _ = evaluate_all(["psnr"], read_opinions(rows), columns=read, draws=0)
+        assert [result.metric for result in found] == ["psnr", "psnr (column)"]
+
+    def test_equal_opinions_are_a_failure(self):
+        data_set = {"image": list("abcdef"), "mos": [3] * 6, "s": range(6)}
+        read = {"s": read_opinions(data_set, scores="s")}
+        found, failed = evaluate_all([], read_opinions(data_set), columns=read)
+        assert (len(found), list(failed)) == (1, ["s"])
+        assert "no statistic" in failed["s"]
+
+    def test_a_picture_that_is_listed_twice_is_not_a_second_one(self):
+        random = np.random.default_rng(0)
+        scores = random.normal(size=12)
+        opinions = scores + random.normal(size=12)
+        once = {"image": list("abcdefghijkl"), "mos": opinions.tolist(), "s": scores.tolist()}
+        one, ten = (kk.evaluate("s", {k: v * n for k, v in once.items()}, scores="s", draws=30) for n in (1, 10))
+        assert (ten.n, ten.contents, ten.by_reference) == (120, 12, False)
+        assert ten.intervals["srcc"] == pytest.approx(one.intervals["srcc"], abs=0.02)
+        assert "repeated" in ten.cautions
+        assert "repeated" not in one.cautions
+
+
+class TestOptionsAreCheckedFirst:
+    @pytest.mark.parametrize("option", [{"level": 95}, {"draws": -1}, {"draws": 2.5}, {"seed": -1}, {"seed": 0.5}])
+    def test_before_anything_is_measured(self, table, option):
+        measured = []
+        for verb, what, data_set in ((kk.evaluate, "psnr", table), (evaluate_all, ["psnr"], read_opinions(table))):
+            with pytest.raises(InputError, match="correct them"):
+                verb(what, data_set, on_done=lambda: measured.append(1), **option)
+        assert measured == []
+
+
+def test_progress_is_shown_if_asked_for(table, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # or rich draws no bar, since this is no terminal
+    kk.evaluate("psnr", table, draws=0)
+    assert capsys.readouterr().err == ""
+    kk.evaluate("psnr", table, draws=0, progress=True)
+    assert "scoring" in capsys.readouterr().err

@@ -43,10 +43,17 @@ def test_patches_hold_their_pixels(at_once: int) -> None:
     torch.testing.assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize(("count", "seed"), [(0, 0), (True, 0), (1.0, 0), (3, -1), (3, 1 << 32), (None, "a")])
+@pytest.mark.parametrize(
+    ("count", "seed"), [(0, 0), (True, 0), (1.0, 0), (3, -1), (3, 1 << 32), (None, "a"), (3, None)]
+)
 def test_impossible_random_patches(count: object, seed: object) -> None:
     with pytest.raises(InputError, match="expected .*, got .*; "):
         check_random(count, seed)  # type: ignore[arg-type]
+
+
+def test_possible_random_patches() -> None:
+    for count, seed in ((None, None), (None, 0), (1, 0), (40, (1 << 32) - 1)):
+        check_random(count, seed)
 
 
 def test_no_patch_at_all() -> None:

@@ -1,5 +1,6 @@
 """Registration against motions that are known: each picture is made here by SciPy, not by our own warp."""
 
+import io
 import math
 from collections.abc import Callable
 
@@ -7,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 from skimage import data
 
 from kukkiri.errors import InputError, ShapeError
+from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
-from kukkiri.images.registration import register
+from kukkiri.images.registration import LEAST_LIKENESS, register
+from kukkiri.images.registration_checks import coded_coarsely, likeness_of_parts
 from kukkiri.images.warping import transformed
 
 Array = NDArray[np.float64]
@@ -188,3 +193,78 @@ def test_it_describes_itself() -> None:
     row = found.to_row()
     assert row["motion"] == "translation" and len(row["matrix"]) == 3 and len(row["gain"]) == 3
     assert found.shift == pytest.approx((169.5 + 3.0, 129.5), abs=0.02)
+
+
+def barred(picture: Array, height: int = 40) -> tuple[Array, torch.Tensor]:
+    """With a black bar and white letters of a sort along the lower edge, and the mask of that."""
+    found, mask = picture.copy(), torch.zeros(picture.shape[1:], dtype=torch.bool)
+    found[:, -height:], mask[-height:] = 0, True
+    found[:, -height + 10 : -10, 10:200:7] = 1
+    return found, mask
+
+
+def test_a_masked_bar_neither_holds_the_motion_nor_bends_the_tones() -> None:
+    reference, true = photograph()[:, :280, :360], motion(shift=(-9.0, 13.0))
+    picture = seen(photograph()[:, :280, :360], true, (260, 340))
+    marked, mask = barred(reference)
+    own, own_mask = barred(picture)
+    for image, seen_mask in ((picture, None), (own, own_mask)):
+        found = register(as_picture(image), as_picture(marked), "translation", mask=seen_mask, reference_mask=mask)
+        assert worst(found.matrix, true, reference.shape, 1.0, (200, 340)) < 0.02
+        assert found.residual < 0.002
+        assert all((t.gain, t.offset, t.gamma) == pytest.approx((1, 0, 1), abs=0.01) for t in found.tones)
+
+
+def page(seed: int, boxes: bool = False) -> Array:
+    """A page of prose in words that are drawn by chance, or of a form filled in by chance."""
+    rng = np.random.default_rng(seed)
+    sheet = Pillow.new("L", (420, 540), 250)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for top in range(20, 520, 20 if not boxes else 30):
+        if boxes:
+            draw.line((15, top - 4, 405, top - 4), fill=20, width=2)
+        left = 20.0
+        while left < 350:
+            word = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), rng.integers(2, 9)))
+            draw.text((left, top), word, fill=20, font=font)
+            left += 78 if boxes else draw.textlength(word + " ", font=font)
+    for left in range(15, 410, 78) if boxes else ():
+        draw.line((left, 16, left, 520), fill=20, width=2)
+    return np.repeat(np.asarray(sheet, np.float64)[None] / 255, 3, 0)
+
+
+@pytest.mark.parametrize("boxes", [False, True], ids=["prose", "form"])
+def test_another_page_of_the_same_layout_is_refused(boxes: bool) -> None:
+    """Its lines and boxes agree; the right page is accepted under a blur and noise that hide more."""
+    right, wrong = page(1, boxes), page(2, boxes)
+    picture = ndimage.gaussian_filter(ndimage.shift(right, (0, 1.3, -2.4), order=3, mode="nearest"), (0, 1.2, 1.2))
+    picture = scanned(picture, 0.04)
+    found = register(as_picture(picture), as_picture(right), "translation")
+    assert found.shift == pytest.approx((209.5 + 2.4, 269.5 - 1.3), abs=0.1)
+    with pytest.raises(InputError, match="parts that look alike|above chance|one scene|between parts"):
+        register(as_picture(picture), as_picture(wrong), "translation")
+
+
+def test_the_gate_is_what_refuses_it() -> None:
+    """Without it, pages of one layout would pass: lines of text agree at a coarse resolution."""
+    grey = [luma(as_picture(page(seed, True)).pixels[None]) for seed in (1, 2)]
+    assert likeness_of_parts(grey[0], grey[0], np.eye(3)) > 0.99
+    assert likeness_of_parts(grey[0], grey[1], np.eye(3)) < LEAST_LIKENESS
+
+
+def test_strong_compression_is_told_by_its_blocks() -> None:
+    """At JPEG quality 5 grass has lost the detail that the gate looks at; it is the right picture all the same."""
+    grey = data.grass()[:240, :320]
+    packed = io.BytesIO()
+    Pillow.fromarray(grey).save(packed, "JPEG", quality=5)
+    coded, plain = (as_picture(np.asarray(x, np.float64)[None] / 255) for x in (Pillow.open(packed), grey))
+    assert coded_coarsely(coded.pixels[None]) and not coded_coarsely(plain.pixels[None])
+    assert likeness_of_parts(coded.pixels[None], plain.pixels[None], np.eye(3)) < LEAST_LIKENESS
+    assert register(coded, plain, "translation").misfit < 1
+
+
+def test_a_part_that_differs_does_not_make_it_another_picture() -> None:
+    reference = photograph()[:, :260, :340]
+    picture = reference.copy()
+    picture[:, 160:, 220:] = picture[:, :159:-1, 220:]
+    assert register(as_picture(picture), as_picture(reference), "translation").correlation > 0.5

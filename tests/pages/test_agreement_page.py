@@ -65,7 +65,7 @@ def test_statistics_stand_in_it(page, found):
     ):
         low, high = first.intervals[name]
         assert f"{getattr(first, name):.4g}".replace("-", "−") in reader.visible
-        assert f"{low:.4g} … {high:.4g}".replace("-", "−") in reader.visible
+        assert f"{low:.4g} – {high:.4g}".replace("-", "−") in reader.visible
     assert texts(language)["agreement.title"] in reader.visible
     assert texts(language)["metric_title.niqe"] in reader.visible
 
@@ -93,6 +93,24 @@ def test_failures_are_listed(page):
     _, reader, _ = page
     assert reader.visible.count("gone.png") == 2
     assert reader.visible.count("expected a file <b>, got none") == 2
+
+
+def test_metrics_that_failed_are_listed(found, tmp_path):
+    results, opinions = found
+    for language in ("en", "ja"):
+        path = tmp_path / f"{language}.html"
+        write_page(path, results[:1], opinions, failed={"dists": "expected weights <b>, got none"}, language=language)
+        reader = PageReader(path.read_text(encoding="utf-8"))
+        assert texts(language)["agreement.failed_metrics"] in reader.visible
+        assert "expected weights <b>, got none" in reader.visible
+
+
+def test_nothing_is_said_of_intervals_that_are_not_there(tmp_path):
+    rows = tuple(Opinion(f"{i}.png", None, 3.0) for i in range(9))
+    data = Opinions("x", "mos", rows)
+    equal = judge("mine", [Outcome(float(i)) for i in range(9)], data, draws=20)
+    write_page(tmp_path / "page.html", [equal], data, language="en")
+    assert "bootstrap" not in PageReader((tmp_path / "page.html").read_text(encoding="utf-8")).visible
 
 
 def test_nothing_in_a_name_is_markup(page):
@@ -155,11 +173,19 @@ class TestScatter:
         assert chart.dots[-1].tip == "7"
         assert len({dot.tip for dot in chart.dots}) == 101
 
-    def test_curves_stay_within_the_points(self):
-        chart = scatter([(0, 0, "", False), (1, 1, "", False)], [("linear", [(0, -5), (0.5, 0.5), (1, 9)])])
-        assert chart.paths == (
-            ("linear", f"M{(chart.left + chart.right) / 2:.1f} {(chart.top + chart.bottom) / 2:.1f}"),
-        )
+    def test_curves_are_cut_at_the_frame(self):
+        """From (0, −5) to (1, 6): straight, so that it enters and leaves on the line between."""
+        chart = scatter([(0, 0, "", False), (1, 1, "", False)], [("linear", [(0, -5), (0.5, 0.5), (1, 6)])])
+        ((_, path),) = chart.paths
+        numbers = [float(v) for v in re.findall(r"[-\d.]+", path)]
+        assert (path.count("M"), path.count("L")) == (1, 2)
+        assert numbers[1::2] == pytest.approx([chart.bottom, (chart.top + chart.bottom) / 2, chart.top], abs=0.06)
+        assert numbers[2] == pytest.approx((chart.left + chart.right) / 2, abs=0.06)
+
+    def test_a_curve_does_not_jump_across_what_lies_outside(self):
+        points = [(0, 0.5), (0.25, 3.0), (0.5, 3.0), (0.75, 0.5), (1, 0.6)]
+        chart = scatter([(0, 0, "", False), (1, 1, "", False)], [("c", points)])
+        assert chart.paths[0][1].count("M") == 2
 
     def test_nothing(self):
         assert scatter([]).dots == ()

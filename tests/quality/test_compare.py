@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
+from PIL import ImageDraw
 from scipy import ndimage
 from skimage import data
 from torch import Tensor
 
 import kukkiri as kk
-from kukkiri.errors import InputError, ShapeError, UnknownNameError
+from kukkiri.errors import InputError, KukkiriError, ShapeError, UnknownNameError
+from kukkiri.metrics.base import Metric
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.metrics.table import all_specs
 from kukkiri.quality.aligning import AlignedScore
-from kukkiri.quality.many import Scoring, build_metrics, parse_weights, score_pairs, summarise
+from kukkiri.quality.building import Scoring, Unbuilt, build_metrics, parse_options, parse_weights
+from kukkiri.quality.many import score_pairs, summarise
 from kukkiri.quality.pairing import Pair
 
 
@@ -47,6 +50,7 @@ def test_tones_count_or_not() -> None:
     same = kk.compare(image, original, "psnr", align="translation", mask=None)
     told = kk.compare(image, original, "psnr", align="translation", tones=False, mask=None)
     assert same.value > 35 and told.value < 20
+    assert same.to_row()["alignment"]["tones_applied"] and not told.to_row()["alignment"]["tones_applied"]
 
 
 def test_what_blurs_the_picture_still_counts() -> None:
@@ -123,6 +127,118 @@ def test_options_of_networks_leave_the_others_alone(toy: None, tmp_path: Path) -
         build_metrics(["tenengrad"], scoring, reference=False)
 
 
+def test_one_network_that_cannot_be_built_does_not_stop_the_others(toy: None, tmp_path: Path) -> None:
+    Pillow.fromarray(data.camera()[:96, :128]).save(tmp_path / "a.png")
+    scoring = Scoring(auto_mask=False, weights={"cnniqa": str(tmp_path / "missing.pth")})
+    metrics = build_metrics(["cnniqa", "tenengrad"], scoring, reference=False)
+    assert isinstance(metrics[0], Unbuilt)
+    (rows,) = score_pairs([Pair("a", tmp_path / "a.png")], metrics, scoring)
+    assert rows[0]["value"] is None and rows[0]["error"] == str(metrics[0].error)
+    assert rows[1]["value"] > 0 and rows[1]["error"] is None
+    with pytest.raises(KukkiriError):
+        build_metrics(["cnniqa"], scoring, reference=False)
+
+
+def test_whatever_a_metric_raises_is_an_error_of_its_row(
+    toy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Pillow.fromarray(data.camera()[:96, :128]).save(tmp_path / "a.png")
+    scoring = Scoring(auto_mask=False)
+    metrics = build_metrics(["toy-network", "tenengrad"], scoring, reference=False)
+
+    def fails(*_: Any) -> Tensor:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Toy, "rate", fails)
+    (rows,) = score_pairs([Pair("a", tmp_path / "a.png")], metrics, scoring)
+    assert "RuntimeError: out of memory" in rows[0]["error"] and rows[0]["value"] is None and rows[1]["value"] > 0
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_what_is_no_number_is_no_score_of_a_network(
+    toy: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    Pillow.fromarray(data.camera()[:96, :128]).save(tmp_path / "a.png")
+    monkeypatch.setattr(Toy, "rate", lambda self, image, reference: torch.full((1,), value))
+    with pytest.raises(InputError, match="a finite score of toy-network"):
+        kk.quality(tmp_path / "a.png", "toy-network")
+    scoring = Scoring(auto_mask=False)
+    (rows,) = score_pairs(
+        [Pair("a", tmp_path / "a.png")], build_metrics(["toy-network"], scoring, reference=False), scoring
+    )
+    assert rows[0]["value"] is None and "a finite score" in rows[0]["error"]
+    assert kk.compare(data.camera(), data.camera(), "psnr").value == math.inf
+
+
+def test_a_map_that_cannot_be_written_keeps_the_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Pillow.fromarray(data.camera()[:96, :128]).save(tmp_path / "a.png")
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "a-ssim.png").mkdir()  # a folder where the picture should be
+    scoring = Scoring(auto_mask=False, maps=tmp_path / "maps")
+    metrics = build_metrics(["ssim"], scoring, reference=True)
+    (rows,) = score_pairs([Pair("a", tmp_path / "a.png", tmp_path / "a.png")], metrics, scoring)
+    assert rows[0]["value"] == 1 and rows[0]["map"] is None and rows[0]["error"].startswith("scored, but no map: ")
+    assert summarise(rows)[0]["failed"] == 0
+
+
+def test_the_metrics_own_options(tmp_path: Path) -> None:
+    image, original = data.coffee()[:300, :300], data.coffee()[1:301, :300]
+    plain = kk.metric("ssim", luma=False)(image, original).item()
+    assert kk.compare(image, original, "ssim", luma=False, mask=None).value == pytest.approx(plain)
+    with pytest.raises(InputError, match="options of ssim: downsample, crop, luma"):
+        kk.compare(image, original, "ssim", lumma=False)
+    with pytest.raises(InputError, match="name of a metric with luma"):
+        kk.compare(image, original, kk.metric("ssim"), luma=False)
+    texts = ["ssim.luma=y-studio", "ssim.crop=4", "psnr.luma=False", "x.blocks=(2, 3)"]
+    assert parse_options(texts) == {
+        "ssim": {"luma": "y-studio", "crop": 4},
+        "psnr": {"luma": False},
+        "x": {"blocks": (2, 3)},
+    }
+    for wrong in ("ssim", "ssim.crop", "crop=3", ".a=b"):
+        with pytest.raises(InputError, match=r"METRIC\.NAME=VALUE"):
+            parse_options([wrong])
+    (metric,) = build_metrics(["ssim"], Scoring(options={"ssim": {"crop": 4}}), reference=True)
+    assert isinstance(metric, Metric) and metric.border == 4
+    for stray, reason in (({"psnr": {}}, "options of ssim"), ({"ssim": {"nope": 1}}, "options of ssim: downsample")):
+        with pytest.raises(InputError, match=reason):
+            build_metrics(["ssim"], Scoring(options=stray), reference=True)
+
+
+def test_one_name_at_a_time() -> None:
+    image, original = scan()
+    with pytest.raises(InputError, match="the name of one metric, got 'ssim,psnr'; call it once a metric"):
+        kk.compare(image, original, "ssim,psnr")
+
+
+def test_grey_and_colour_compare() -> None:
+    colour = data.coffee()[:96, :128]
+    grey = np.asarray(Pillow.fromarray(colour).convert("L"))
+    both = np.repeat(grey[..., None], 3, 2)
+    for a, b in (((grey, colour), (both, colour)), ((colour, grey), (colour, both))):
+        assert kk.compare(*a, "psnr", mask=None).value == kk.compare(*b, "psnr", mask=None).value
+
+
+def test_a_bar_of_either_picture_changes_nothing() -> None:
+    """The picture shows the reference 9 px to the left and 13 px down; bars are found, not told."""
+    scene = data.camera()
+    image, original = scene[33:333, 11:411], scene[20:320, 20:420]
+
+    def marked(picture: Any) -> Any:
+        canvas = Pillow.fromarray(picture)
+        draw = ImageDraw.Draw(canvas)
+        draw.rectangle((0, 266, 400, 300), fill=0)
+        draw.text((5, 272), "SU8020 10.0kV x5,000 SE(M) 2026-01-01 10:00", fill=255)
+        draw.rectangle((310, 286, 380, 289), fill=255)
+        return np.asarray(canvas)
+
+    for x, r in ((image, marked(original)), (marked(image), marked(original))):
+        found = kk.compare(x, r, "psnr", align="translation")
+        assert isinstance(found, AlignedScore) and found.registration is not None
+        assert found.registration.matrix[:2, 2] == pytest.approx([-9, 13], abs=0.02)
+        assert found.value > 60
+
+
 def test_weights_are_named_by_metric() -> None:
     assert parse_weights(["a=b.pth", "c = d=e.pth"]) == {"a": "b.pth", "c": "d=e.pth"}
     for wrong in ("a", "=b", "a="):
@@ -142,4 +258,8 @@ def test_summaries_count_what_failed() -> None:
         for value in (10.0, 20.0, "Infinity", None)
     ]
     (found,) = summarise(rows)
-    assert found["median"] == 20 and found["mean"] == math.inf and (found["count"], found["failed"]) == (3, 1)
+    assert (
+        found["median"] == found["mean"] == 15
+        and found["infinite"] == 1
+        and (found["count"], found["failed"]) == (3, 1)
+    )

@@ -13,8 +13,11 @@ from skimage import data
 import kukkiri as kk
 from kukkiri.errors import InputError
 from kukkiri.images.decimation import decimate, spread
+from kukkiri.networks import alexnet
 from kukkiri.quality.aligning import Ready
-from kukkiri.quality.maps import MapNames, map_picture, map_values, write_map
+from kukkiri.quality.full_reference.lpips import LPIPSAlex, LPIPSNetwork
+from kukkiri.quality.map_pictures import map_picture
+from kukkiri.quality.maps import MapNames, map_values, stage_values, write_map
 
 
 def pair(height: int, width: int) -> tuple[Any, Any]:
@@ -89,6 +92,48 @@ def test_a_metric_without_a_map_says_so() -> None:
 def test_no_map_overwrites_another(tmp_path: Path) -> None:
     names = MapNames(tmp_path)
     assert [names.of("a"), names.of("A"), names.of("b"), names.of("a")] == ["a", "A-2", "b", "a-3"]
+
+
+@pytest.mark.parametrize("name", ["ssim", "gmsd"])
+@pytest.mark.parametrize("size", [(200, 240), (512, 512)])
+def test_the_map_agrees_with_the_score_beside_a_mask(name: str, size: tuple[int, int]) -> None:
+    """Windows that look under the mask count in neither: there the pictures differ most."""
+    image, reference = pair(*size)
+    mask = torch.zeros(size, dtype=torch.bool)
+    mask[120:150, 50:130], mask[-30:] = True, True
+    image[mask.numpy()] = 0
+    ready = Ready(kk.Image(*_pixels(image)), kk.Image(*_pixels(reference)), mask)
+    metric = kk.metric(name)
+    found = map_values(metric, ready)
+    known = found[found.isfinite()]
+    told = known.mean() if name == "ssim" else known.std()
+    assert float(told) == pytest.approx(float(metric(ready.image, ready.reference, mask=mask)), rel=1e-3)
+    assert bool(found[118:152, 48:132].isnan().all()) and bool(found[20:100, 20:230].isfinite().all())
+
+
+def layers() -> LPIPSAlex:
+    """A metric with layers, of any weights."""
+    network = LPIPSNetwork(alexnet.alexnet_features(), alexnet.CHANNELS)
+    state = {name: torch.rand_like(value) * 0.05 for name, value in network.state_dict().items()}
+    return LPIPSAlex(state)
+
+
+def test_stages_add_up_to_the_map(tmp_path: Path) -> None:
+    image, reference = pair(96, 120)
+    mask = torch.zeros(96, 120, dtype=torch.bool)
+    mask[:, 100:] = True
+    ready = Ready(kk.Image(*_pixels(image)), kk.Image(*_pixels(reference)), mask)
+    torch.manual_seed(0)
+    metric = layers()
+    stages = stage_values(metric, ready)
+    assert stages is not None and tuple(stages.shape) == (5, 96, 120)
+    whole = map_values(metric, ready)
+    assert torch.allclose(stages.sum(0), whole, rtol=1e-4, atol=1e-6, equal_nan=True) and bool(
+        whole[:, 100:].isnan().all()
+    )
+    write_map(tmp_path, "a", metric, ready)
+    assert {p.name for p in tmp_path.iterdir()} == {f"a-lpips-alex{end}" for end in (".png", ".tif", "-stages.png")}
+    assert stage_values(kk.metric("ssim"), ready) is None
 
 
 def _pixels(array: Any) -> tuple[torch.Tensor]:

@@ -157,3 +157,18 @@ class TestExtraCatalogue:
         monkeypatch.setenv("KUKKIRI_CATALOGUE", str(tmp_path / "none.toml"))
         with pytest.raises(InputError, match="KUKKIRI_CATALOGUE"):
             catalogue()
+
+
+def test_files_of_the_hub_are_pinned():
+    """By commit, all but the one of which no page tells any; and a file over plain http by its whole sha256."""
+    entries = catalogue().values()
+    assert [e.key for e in entries if "/resolve/main/" in e.address] == ["musiq-paq2piq"]
+    assert all(e.exact for e in entries if e.address.startswith("http://"))
+
+
+def test_what_the_collection_says_of_its_licence():
+    for entry in catalogue().values():
+        if "chaofengc/IQA-PyTorch-Weights" in entry.address:
+            assert "CC-BY-NC-SA-4.0" in entry.licence and not entry.commercial_use, entry.key
+        if entry.key.startswith("musiq-"):
+            assert "Apache-2.0" in entry.licence and entry.terms.startswith("https://huggingface.co/chaofengc/")

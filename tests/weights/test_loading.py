@@ -94,6 +94,19 @@ def test_never_runs_code(tmp_path):
     assert not trace.exists()
 
 
+@pytest.mark.parametrize(
+    "contents", [b"<!DOCTYPE html>\n<html>Not found</html>", b"\x1b[31mplain text\n", b"404: Not Found"]
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_page_that_was_saved_as_a_checkpoint(tmp_path, contents, suffix):
+    """Neither torch's advice to run what is in the file reaches the user, nor what is in it."""
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(contents)
+    with pytest.raises(WeightError, match="a file that is not a checkpoint") as caught:
+        load_tensors(path)
+    assert not any(word in str(caught.value) for word in ("weights_only", "KeyError", "\x1b"))
+
+
 @pytest.mark.parametrize("keep", [0, 1, 7, 50, -1])
 def test_a_truncated_file_is_an_error_with_its_path(file, keep):
     file.write_bytes(file.read_bytes()[:keep])

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from kukkiri.cli.compare_tables import check_out, print_rows, summary_lines, write_rows
-from kukkiri.cli.options import AutoMask, Device, MaxSide, Precise, WeightFiles
+from kukkiri.cli.compare_tables import check_places, check_suffix, print_rows, summary_lines, write_rows
+from kukkiri.cli.options import AutoMask, Device, MaxSide, MetricOptions, Precise, WeightFiles
 from kukkiri.cli.output import Json, print_json
 from kukkiri.metrics.table import metric_names
 
@@ -25,8 +25,22 @@ class Command(TyperCommand):
         whole = list(args)
         for i in range(min(ends, len(args)) - 1, -1, -1):
             if args[i] == "--align" and (i + 1 >= ends or args[i + 1] not in MOTIONS):
+                if i + 1 < ends:
+                    _check_follower(args[i + 1])
                 whole[i] = "--align=affine"
         return list(super().parse_args(ctx, whole))
+
+
+def _check_follower(word: str) -> None:
+    """What stands behind --align and is no motion must be another option or a picture."""
+    from kukkiri.errors import InputError, one_line
+
+    if not word.startswith("-") and not Path(word).exists():
+        raise InputError(
+            expected=f"a motion ({', '.join(MOTIONS)}) or a picture that is there, behind --align",
+            got=one_line(word, 200),
+            fix="check the spelling",
+        )
 
 
 def command(
@@ -59,17 +73,19 @@ def command(
     device: Device = None,
     precision: Precise = None,
     weights: WeightFiles = None,
+    option: MetricOptions = None,
     json: Json = False,
 ) -> None:
     """Compare pictures with a reference, or two folders paired by name."""
     from kukkiri.cli.blur_progress import progress
     from kukkiri.errors import InputError
-    from kukkiri.quality.many import Scoring, build_metrics, parse_weights, score_pairs, summarise
+    from kukkiri.quality.building import Scoring, build_metrics, parse_options, parse_weights
+    from kukkiri.quality.many import score_pairs, summarise
 
     if align is None and not tones:
         raise InputError(expected="--no-tones with --align", got="it alone", fix="add --align, or leave it out")
     if out is not None:
-        check_out(out)
+        check_suffix(out)
     scoring = Scoring(
         auto_mask=auto_mask,
         align=align or False,
@@ -79,22 +95,32 @@ def command(
         max_side=max_side,
         precision=precision,
         weights=parse_weights(weights or ()),
+        options=parse_options(option or ()),
     )
     metrics = build_metrics(metric_names(metric, ["psnr", "ssim"]), scoring, reference=True)
     pairs = find_pairs(distorted, reference)
-    rows = []
+    check_places(out, map_out)
+    rows: list[dict[str, Any]] = []
+    interrupted = False
     with progress("comparing", len(pairs)) as advance:
-        for done, part in enumerate(score_pairs(pairs, metrics, scoring), 1):
-            rows += part
-            advance(done, len(pairs))
-            for row in part if json else ():
-                print_json(row)
-    if out is not None:
+        try:
+            for done, part in enumerate(score_pairs(pairs, metrics, scoring), 1):
+                rows += part
+                advance(done, len(pairs))
+                for row in part if json else ():
+                    print_json(row)
+        except KeyboardInterrupt:
+            interrupted = True  # what is scored is kept
+    if out is not None and (rows or not interrupted):
         write_rows(out, rows, aligned=align is not None, mapped=map_out is not None)
     if not json:
         print_rows(rows, listed=out is None)
     for line in summary_lines(summarise(rows), len(pairs)):
         typer.echo(line, err=True)
+    if interrupted:
+        kept = f"; these are in {out}" if out is not None and rows else ""
+        typer.echo(f"kukkiri: interrupted after {len(rows) // len(metrics)} of {len(pairs)} pictures{kept}", err=True)
+        raise typer.Exit(130)
     raise typer.Exit(int(any(row["error"] for row in rows)))
 
 
@@ -102,15 +128,18 @@ def find_pairs(distorted: list[Path], reference: Path) -> list[Any]:
     """Every picture with its reference: the one file, or the one of its name in the folder."""
     from kukkiri.images.reading import load
     from kukkiri.inspection.sources import find_files
-    from kukkiri.quality.pairing import Pair, pair_by_name
+    from kukkiri.quality.pairing import Pair, bare, pair_by_name
 
     if not reference.is_dir():
         load(reference)  # what all are compared with must be a picture: no row could say more
         pairs = []
         for given in distorted:
             for file in find_files(given):
+                if given.is_dir() and file.samefile(reference):
+                    typer.echo(f"left out, being the reference: {file}", err=True)
+                    continue
                 inner = file.relative_to(given) if given.is_dir() else Path(file.name)
-                pairs.append(Pair(inner.with_suffix("").as_posix(), file, reference))
+                pairs.append(Pair(bare(inner).as_posix(), file, reference))
         return pairs
     references = find_files(reference)
     pairs = []

@@ -17,7 +17,7 @@ COLUMNS = ("name", "path", "reference", "metric", "value", "unit", "higher_is_be
 ALIGNMENT = ("motion", "overlap", "correlation", "misfit", "residual", "scale", "turn", "matrix")
 
 
-def check_out(path: Path) -> None:
+def check_suffix(path: Path) -> None:
     """Raise InputError unless a table can have this suffix."""
     if path.suffix.lower() not in FORMATS:
         raise InputError(
@@ -25,6 +25,16 @@ def check_out(path: Path) -> None:
             got=one_line(path.name),
             fix="rename --out",
         )
+
+
+def check_places(out: Path | None, maps: Path | None) -> None:
+    """Raise WriteError unless the table and maps can be written: better before hours of scoring than after."""
+    from kukkiri.replacing import replacing
+
+    for place in (out, None if maps is None else maps / "map.png"):
+        if place is not None:
+            with replacing(place, keep=False) as probe:
+                probe.touch()
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, aligned: bool, mapped: bool) -> None:
@@ -103,18 +113,19 @@ def _alignment(found: Mapping[str, Any]) -> str:
     return (
         f"{found['motion']}, scale {found['scale']:.4f}, turned {found['turn']:.3f}°, {lines}; "
         f"parts off by {misfit}, residual {found['residual']:.4f}, correlation {found['correlation']:.3f}, "
-        f"overlap {found['overlap']:.1%}; tones {tones}"
+        f"overlap {found['overlap']:.1%}; tones {'' if found['tones_applied'] else 'found, not applied: '}{tones}"
     )
 
 
 def summary_lines(summaries: Sequence[Mapping[str, Any]], pictures: int) -> list[str]:
-    """One line a metric: mean and median with the direction, and how many failed."""
+    """One line a metric: mean and median with the direction, how many are infinite and how many failed."""
     lines = []
     for found in summaries:
         unit = f" {found['unit']}" if found["unit"] else ""
         failed = f", {found['failed']} failed" if found["failed"] else ""
+        endless = f", {found['infinite']} of them infinite and left out" if found["infinite"] else ""
         values = f"mean {number(found['mean'])}{unit}, median {number(found['median'])}{unit}"
         lines.append(
-            f"{found['metric']}: {values} of {found['count']}{failed} ({direction(found['higher_is_better'])})"
+            f"{found['metric']}: {values} of {found['count']}{endless}{failed} ({direction(found['higher_is_better'])})"
         )
     return lines if pictures > 1 else []

@@ -28,13 +28,14 @@ def command(
         list[str] | None, typer.Option("--scores", "-s", help="Also judge this column of --data: any tool's numbers.")
     ] = None,
     lower_is_better: Annotated[
-        bool, typer.Option("--lower-is-better", help="Of the columns that --scores names.")
+        bool,
+        typer.Option("--lower-is-better/--higher-is-better", help="Of the columns that --scores names."),
     ] = False,
     higher_is_worse: Annotated[
         bool, typer.Option("--higher-is-worse", help="Of the opinions: most DMOS (LIVE, CSIQ), not KADID-10k's.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Write every score: one .csv file. Run again to go on.")
+        Path | None, typer.Option("--out", "-o", help="Write every score: .csv, .json or .jsonl. Run again to go on.")
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", "-r", help="Page to write: one .html file.")] = None,
     title: Annotated[str | None, typer.Option("--title", help="Heading of the page.")] = None,
@@ -43,9 +44,12 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option("--device", help="Where to compute: cpu or cuda.")] = "cpu",
     draws: Annotated[int, typer.Option("--draws", min=0, help="Of the bootstrap; 0: no intervals.")] = 500,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals.")] = 0.9,
-    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap.")] = 0,
+    level: Annotated[float, typer.Option("--level", min=0.01, max=0.999, help="Coverage of the intervals.")] = 0.9,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything anew.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print every statistic: also without a curve, and after the logistic of five.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object, with every picture.")] = False,
 ) -> None:
     """Do scores agree with what people think of the pictures?
@@ -54,16 +58,14 @@ def command(
 
     Exit 1 if a picture or a metric fails; the others are judged all the same.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from kukkiri.errors import InputError
     from kukkiri.evaluation.agreement_page import write_page
     from kukkiri.evaluation.journal import Journal, journal_path
     from kukkiri.evaluation.opinions import read_opinions
-    from kukkiri.evaluation.scores import check_out, evaluate_all, write_scores
+    from kukkiri.evaluation.scores import evaluate_all
+    from kukkiri.evaluation.scores_table import check_places, write_scores
+    from kukkiri.evaluation.scoring import progress_bar
     from kukkiri.pages.language import check_language
-    from kukkiri.replacing import replacing
 
     names, columns = metric_names(metric, ()), metric_names(scores, ())
     if not (names or columns):
@@ -73,34 +75,22 @@ def command(
     check_language(language)
     opinions = read_opinions(data)
     read = {name: read_opinions(data, scores=name) for name in columns}
-    if out is not None:
-        check_out(out, data)
-    if report is not None:
-        with replacing(report, keep=False) as probe:
-            probe.touch()
+    check_places(data, out=out, report=report)
     try:
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        ) as progress:
-            task = progress.add_task("scoring", total=None)
+        with progress_bar() as (start, step):
             found, failed = evaluate_all(
                 names,
                 opinions,
                 columns=read,
                 device=None if device == "cpu" else device,
                 journal=Journal(None if out is None else journal_path(out), fresh=fresh),
-                higher_is_better=not lower_is_better if lower_is_better else None,
+                higher_is_better=not lower_is_better,
                 higher_is_worse=higher_is_worse,
                 draws=draws,
                 level=level,
                 seed=seed,
-                on_start=lambda total: progress.update(task, total=total),
-                on_done=lambda: progress.advance(task),
+                on_start=start,
+                on_done=step,
             )
     except KeyboardInterrupt:
         kept = f"; what is measured is kept beside {out}, and the same command goes on from there" if out else ""
@@ -109,7 +99,7 @@ def command(
     if found and out is not None:
         write_scores(out, found)
     if found and report is not None:
-        write_page(report, found, opinions, language=language, title=title)
+        write_page(report, found, opinions, failed=failed, language=language, title=title)
     if json:
         print_json(
             {
@@ -119,26 +109,56 @@ def command(
             }
         )
     elif found:
-        _print(found)
+        (_print_all if everything else _print)(found)
+        _print_notes(found)
     for what, path in (("scores", out), ("page", report)):
         if found and path is not None:
             typer.echo(f"{what}: {path}", err=True)
     raise typer.Exit(int(_tell_failures(found, failed)))
 
 
+# What papers quote: ranks, and the rest after the logistic of four parameters.
+QUOTED = ("srcc", "krcc", "plcc_logistic4", "rmse_logistic4")
+
+
 def _print(found: list[Agreement]) -> None:
-    from kukkiri.evaluation.agreement import STATISTICS
+    names = ("SRCC", "KRCC", "PLCC logistic-4", "RMSE logistic-4")
+    rows = [
+        (
+            result.metric,
+            _count(result),
+            *(f"{number(getattr(result, name))} {_interval(result, name)}" for name in QUOTED),
+        )
+        for result in found
+    ]
+    show(table(["metric", "pictures", *names], rows, right=["pictures"]))
+    if any(_interval(result, "srcc") for result in found):
+        show(f"in brackets: {100 * found[0].level:.4g} % intervals")
+
+
+def _print_all(found: list[Agreement]) -> None:
+    from kukkiri.evaluation.agreement_statistics import STATISTICS
 
     rows = []
     for result in found:
         for name, curve in STATISTICS.items():
-            low, high = result.intervals[name]
-            interval = f"{number(low)} … {number(high)}" if low == low else "–"
-            count = f"{result.n}" + (f" ({result.infinite} infinite)" if result.infinite else "")
-            first = (result.metric, count) if name == "srcc" else ("", "")
-            rows.append((*first, name.partition("_")[0].upper(), curve, number(getattr(result, name)), interval))
+            first = (result.metric, _count(result)) if name == "srcc" else ("", "")
+            value, interval = number(getattr(result, name)), _interval(result, name) or "–"
+            rows.append((*first, name.partition("_")[0].upper(), curve, value, interval.strip("()")))
     level = f"{100 * found[0].level:.4g} % interval"
     show(table(["metric", "pictures", "statistic", "after", "value", level], rows, right=["pictures", "value", level]))
+
+
+def _count(result: Agreement) -> str:
+    return f"{result.n}" + (f" ({result.infinite} infinite)" if result.infinite else "")
+
+
+def _interval(result: Agreement, name: str) -> str:
+    low, high = result.intervals[name]
+    return f"({number(low)} … {number(high)})" if low == low else ""
+
+
+def _print_notes(found: list[Agreement]) -> None:
     for result in found:
         for note in result.notes:
             show(f"{result.metric}: {note}")
@@ -146,8 +166,9 @@ def _print(found: list[Agreement]) -> None:
 
 def _tell_failures(found: list[Agreement], failed: dict[str, str]) -> bool:
     """Whether anything failed; said on standard error."""
-    errors = dict.fromkeys(f"{row.image}: {row.error}" for result in found for row in result.rows if row.error)
-    lines = list(errors)
+    from kukkiri.evaluation.scores_table import failures
+
+    lines = list(dict.fromkeys(f"{image}: {error}" for image, error in failures(found)))
     for line in [*lines[:TOLD], *(f"{name}: {why}" for name, why in failed.items())]:
         typer.echo(f"kukkiri: {line}", err=True)
     if len(lines) > TOLD:

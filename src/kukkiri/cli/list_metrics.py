@@ -18,6 +18,9 @@ def command(
         Literal["sharpness", "quality", "fidelity"] | None,
         typer.Option("--answers", help="Only metrics that answer this."),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also what of a picture counts, and the smallest side in pixels.")
+    ] = False,
     json: JsonArray = False,
 ) -> None:
     """List the metrics: question answered, direction, range, licence, weights."""
@@ -33,7 +36,10 @@ def command(
 
     show(
         table(
-            ["metric", "title", "answers", "reference", "better", "range", "evidence", "weights", "licence"],
+            [
+                *("metric", "title", "answers", "reference", "better", "range", "evidence", "weights", "licence"),
+                *(("sees", "min. side", "tileable") if verbose else ()),
+            ],
             [
                 (
                     s.name,
@@ -46,6 +52,7 @@ def command(
                     "own" if s.paper.startswith("Kukkiri") else s.evidence,
                     _weights(s),
                     s.licence,
+                    *((s.sees, f"{s.min_size} px", "yes" if s.tileable else "") if verbose else ()),
                 )
                 for s in specs
             ],
@@ -56,6 +63,7 @@ def command(
 def _weights(spec: MetricSpec) -> str:
     from kukkiri.weights import present
 
+    fetched = "" if not spec.weights else "present" if all(map(present, spec.weights)) else "to fetch"
     if spec.needs_weights:
-        return "your own"
-    return "" if not spec.weights else "present" if all(map(present, spec.weights)) else "to fetch"
+        return "your own" + (f", backbone {fetched}" if fetched else "")
+    return fetched

@@ -25,3 +25,7 @@ WeightFiles = Annotated[
     list[str] | None,
     typer.Option("--weights", metavar="METRIC=FILE", help="A metric's own checkpoint; repeat it."),
 ]
+MetricOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="METRIC.NAME=VALUE", help="An option of a metric's own; repeat it."),
+]

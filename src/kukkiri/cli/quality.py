@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kukkiri.cli.options import AutoMask, Device, MaxSide, Precise, WeightFiles
+from kukkiri.cli.options import AutoMask, Device, MaxSide, MetricOptions, Precise, WeightFiles
 from kukkiri.cli.output import Json, print_scores
 from kukkiri.metrics.table import metric_names
 
@@ -23,10 +23,12 @@ def command(
     device: Device = None,
     precision: Precise = None,
     weights: WeightFiles = None,
+    option: MetricOptions = None,
     json: Json = False,
 ) -> None:
     """Score pictures by themselves. Whole folders: 'kukkiri measure'."""
-    from kukkiri.quality.many import Scoring, build_metrics, parse_weights, score_pairs
+    from kukkiri.quality.building import Scoring, build_metrics, parse_options, parse_weights
+    from kukkiri.quality.many import score_pairs
     from kukkiri.quality.pairing import Pair
 
     scoring = Scoring(
@@ -35,6 +37,7 @@ def command(
         max_side=max_side,
         precision=precision,
         weights=parse_weights(weights or ()),
+        options=parse_options(option or ()),
     )
     metrics = build_metrics(metric_names(metric, ["niqe"]), scoring, reference=False)
     pairs = [Pair(path.stem, path) for path in pictures]

@@ -1,4 +1,4 @@
-"""`kukkiri weights`: which checkpoints there are; get them, check them, find them, export one."""
+"""`kukkiri weights`: which checkpoints there are; get them, check them, find them, export one; licences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from kukkiri.cli.output import Json, print_json, show, table
 
-app = typer.Typer(name="weights", help="The checkpoints: list, fetch, verify, path, export.", no_args_is_help=True)
+app = typer.Typer(
+    name="weights", help="The checkpoints: list, fetch, verify, path, forget-licence, export.", no_args_is_help=True
+)
 
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that 'kukkiri weights list' shows.")]
 
@@ -20,6 +22,7 @@ def list_(as_json: Json = False) -> None:
     from rich.filesize import decimal
 
     from kukkiri.weights import cache_dir, catalogue, path_of, present
+    from kukkiri.weights.licences import accepted
 
     rows: list[dict[str, Any]] = [
         {
@@ -29,6 +32,7 @@ def list_(as_json: Json = False) -> None:
             "size": entry.size or None,
             "licence": entry.licence,
             "commercial_use": entry.commercial_use,
+            "accepted": accepted(entry),
             "present": present(entry.key),
             "path": str(path_of(entry)),
             "url": entry.address,
@@ -47,7 +51,9 @@ def list_(as_json: Json = False) -> None:
             row["kind"],
             decimal(row["size"]) if row["size"] else "size not known",
             f"{len(row['sha256'])} digits known",
-            row["licence"] if row["commercial_use"] else f"{row['licence']}, no commercial use",
+            row["licence"]
+            if row["commercial_use"]
+            else f"{row['licence']}, no commercial use{', accepted' if row['accepted'] else ''}",
             "yes" if row["present"] else "no",
         )
         for row in rows
@@ -117,6 +123,9 @@ def verify(keys: Keys = None, as_json: Json = False) -> None:
     from kukkiri.weights import catalogue, entry_of, path_of
     from kukkiri.weights import verify as verify_one
 
+    def there(row: dict[str, Any]) -> str:
+        return "whole" if row["whole"] else "NOT WHOLE" if Path(row["path"]).exists() else "not here"
+
     entries = [entry_of(key) for key in keys or ()] or [
         entry for entry in catalogue().values() if entry.kind == "shipped" or path_of(entry).exists()
     ]
@@ -130,7 +139,7 @@ def verify(keys: Keys = None, as_json: Json = False) -> None:
             row |= {"whole": False, "error": str(error)}
             typer.echo(f"kukkiri: {error}", err=True)
         if not as_json:
-            typer.echo(f"{entry.key}: {'whole' if row['whole'] else 'NOT WHOLE'}")
+            typer.echo(f"{entry.key}: {there(row)}")
     if as_json:
         print_json(rows)
     if not all(row["whole"] for row in rows):
@@ -154,6 +163,30 @@ def path(
         raise missing(entry)
     if not there:
         raise typer.Exit(1)
+
+
+@app.command("forget-licence")
+def forget_licence(
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys that 'kukkiri weights list' shows.")],
+    as_json: Json = False,
+) -> None:
+    """Take back that a licence was accepted: its file stays, but is not used until it is accepted again."""
+    from kukkiri.weights import entry_of
+    from kukkiri.weights.licences import accepted, forget
+
+    rows: list[dict[str, Any]] = []
+    for entry in [entry_of(key) for key in keys]:
+        row = {"key": entry.key, "forgotten": forget(entry), "accepted": accepted(entry)}
+        rows.append(row)
+        said = "forgotten" if row["forgotten"] else "no acceptance was remembered"
+        if entry.commercial_use:
+            said = "its licence needs no acceptance"
+        elif row["accepted"]:
+            said += "; KUKKIRI_ACCEPT_LICENCE still accepts it"
+        if not as_json:
+            typer.echo(f"{entry.key}: {said}")
+    if as_json:
+        print_json(rows)
 
 
 @app.command()

@@ -9,34 +9,21 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kukkiri.errors import InputError
-from kukkiri.evaluation.correlation import DRAWS, intervals, krcc, pearson, srcc
-from kukkiri.evaluation.logistic import Array, Curve, Kind, fit
+from kukkiri.evaluation.agreement_statistics import cautions_of, fitted, intervals_of, statistics_of
+from kukkiri.evaluation.correlation import DRAWS, check_bootstrap
+from kukkiri.evaluation.logistic import Curve
 from kukkiri.evaluation.statistics import LEVEL
 from kukkiri.metrics.score import json_number
 from kukkiri.pages.language import texts
 
-# Statistic → the curve that lays the scores on the scale of opinions first; '' for none.
-STATISTICS: Mapping[str, Kind | str] = MappingProxyType(
-    {
-        "srcc": "",
-        "krcc": "",
-        "plcc": "linear",
-        "rmse": "linear",
-        "plcc_logistic4": "logistic-4",
-        "rmse_logistic4": "logistic-4",
-        "plcc_logistic5": "logistic-5",
-        "rmse_logistic5": "logistic-5",
-    }
-)
-CURVES: tuple[Kind, ...] = ("linear", "logistic-4", "logistic-5")
 LEAST = 3
 # References below which intervals are too narrow: simulated, 80 % instead of 90 % with three, 90 % from five on.
 ENOUGH = 5
-# Part of the range of scores: a logistic that rises within less is a step, which a few pictures can make.
-STEP = 0.05
+# Of fewer contents there is no interval: two may even give one of no width.
+DRAWN = 4
 
 
 @dataclass(frozen=True)
@@ -74,6 +61,8 @@ class Agreement:
     """How well a metric agrees with people.
 
     Every correlation is signed: **+ means that the metric agrees**, whatever its direction and that of the opinions.
+    A curve turns every score the right way, so that after one the sign is that of
+    Spearman's correlation of the finite scores.
 
     Parameters
     ----------
@@ -103,7 +92,7 @@ class Agreement:
     plcc_logistic4, rmse_logistic4, plcc_logistic5, rmse_logistic5 : float
         The same after the logistic of four and of five parameters; see `logistic.fit`.
     intervals : mapping
-        Statistic → percentile interval of the bootstrap; each draw has its own curves.
+        Statistic → percentile interval of the bootstrap; each draw has its own curves. NaN of fewer than four contents.
     curves : mapping
         'linear', 'logistic-4', 'logistic-5' → `Curve` from scores to opinions.
     level : float
@@ -169,6 +158,7 @@ def agreement(
     *,
     metric: str = "scores",
     groups: Sequence[str] | None = None,
+    by_reference: bool = True,
     higher_is_better: bool = True,
     higher_is_worse: bool = False,
     draws: int = DRAWS,
@@ -186,6 +176,8 @@ def agreement(
     groups : sequence of str, optional
         The content that each picture shows: pictures of one reference are drawn together in the bootstrap, since they
         are not independent.
+    by_reference : bool
+        Whether groups are references; else they are pictures, some of them more than once.
     higher_is_better : bool
         Of the score.
     higher_is_worse : bool
@@ -195,6 +187,7 @@ def agreement(
     level : float
         Coverage of the intervals, in (0, 1).
     seed : int
+        At least 0.
 
     Returns
     -------
@@ -205,16 +198,13 @@ def agreement(
     InputError
         If the lengths differ, an opinion is infinite, fewer than three pictures are left, or an option is out of range.
     """
+    check_bootstrap(draws, level, seed)
     x, y = np.asarray(scores, np.float64), np.asarray(opinions, np.float64)
     if x.ndim != 1 or x.shape != y.shape or (groups is not None and len(groups) != len(x)):
         raise InputError(
             expected="one score, one opinion and one group a picture",
             got=f"shapes {x.shape} and {y.shape}" + ("" if groups is None else f", {len(groups)} groups"),
             fix="give arrays of one length",
-        )
-    if draws < 0 or not 0 < level < 1:
-        raise InputError(
-            expected="draws of at least 0 and a level between 0 and 1", got=f"{draws} and {level}", fix="correct them"
         )
     if np.isinf(y).any():
         raise InputError(expected="finite opinions", got="an infinite one", fix="correct it, or leave the picture out")
@@ -225,23 +215,26 @@ def agreement(
             got=f"{int(there.sum())} of {len(x)}",
             fix="see the errors of the others",
         )
-    by_reference = groups is not None
+    by_reference = by_reference and groups is not None
     labels = np.arange(int(there.sum())) if groups is None else np.asarray(groups)[there]
     x, y = x[there], y[there]
+    contents = len(np.unique(labels))
     sign = 1.0 if higher_is_better != higher_is_worse else -1.0
     curves = fitted(x, y)
-    values = _statistics(x, y, sign, curves)
-
-    def drawn(indices: NDArray[np.int64]) -> dict[str, float]:
-        # From the curves of all data: the search for the valley is not repeated in each draw.
-        return _statistics(x[indices], y[indices], sign, fitted(x[indices], y[indices], curves))
-
+    values = statistics_of(x, y, sign, curves)
+    cautions = cautions_of(x, y, curves)
+    found = dict.fromkeys(values, (math.nan, math.nan))
+    if draws and "equal" not in cautions:
+        if contents >= DRAWN:
+            found = intervals_of(x, y, sign, curves, labels, draws=draws, level=level, seed=seed)
+        if contents < ENOUGH:
+            cautions += ("contents" if contents >= DRAWN else "no_intervals",)
     return Agreement(
         metric=metric,
         n=len(x),
         failed=int((~there).sum()),
         infinite=int(np.isinf(x).sum()),
-        contents=len(np.unique(labels)),
+        contents=contents,
         by_reference=by_reference,
         higher_is_better=higher_is_better,
         higher_is_worse=higher_is_worse,
@@ -253,44 +246,10 @@ def agreement(
         rmse_logistic4=values["rmse_logistic4"],
         plcc_logistic5=values["plcc_logistic5"],
         rmse_logistic5=values["rmse_logistic5"],
-        intervals=intervals(drawn, labels, tuple(values), draws=draws, level=level, seed=seed),
+        intervals=MappingProxyType(found),
         curves=MappingProxyType(curves),
         level=level,
         draws=draws,
         seed=seed,
-        cautions=(*_cautions(x, y, curves), *["contents"] * (by_reference and len(np.unique(labels)) < ENOUGH)),
+        cautions=cautions,
     )
-
-
-def fitted(x: Array, y: Array, start: Mapping[str, Curve] | None = None) -> dict[str, Curve]:
-    """The curves that the finite scores allow, by their kind."""
-    finite = np.isfinite(x)
-    found = {kind: fit(x[finite], y[finite], kind, start=(start or {}).get(kind)) for kind in CURVES}
-    return {kind: curve for kind, curve in found.items() if curve is not None}
-
-
-def _statistics(x: Array, y: Array, sign: float, curves: Mapping[str, Curve]) -> dict[str, float]:
-    values = {"srcc": sign * srcc(x, y), "krcc": sign * krcc(x, y)}
-    finite = np.isfinite(x)
-    x, y = x[finite], y[finite]
-    for kind, ending in zip(CURVES, ("", "_logistic4", "_logistic5"), strict=True):
-        values[f"plcc{ending}"] = values[f"rmse{ending}"] = math.nan
-        if curve := curves.get(kind):
-            expected = curve(x)
-            # A curve turns every score the right way: whether that way was the promised one is said by the sign.
-            right = sign if curve.rising else -sign
-            values[f"plcc{ending}"] = right * pearson(expected, y)
-            values[f"rmse{ending}"] = float(np.sqrt(np.mean((expected - y) ** 2)))
-    return values
-
-
-def _cautions(x: Array, y: Array, curves: Mapping[str, Curve]) -> tuple[str, ...]:
-    if np.ptp(y) == 0 or len(np.unique(x)) == 1:
-        return ("equal",)
-    turning = "logistic-5" in curves and not curves["logistic-5"].monotone
-    straight = any(curve.straight for kind, curve in curves.items() if kind != "linear")
-    bent = curves.get("logistic-4")
-    # Its rise from a tenth to nine tenths takes 4.4 widths.
-    step = bent is not None and not bent.straight and 4.4 * bent.parameters[3] < STEP * np.ptp(x[np.isfinite(x)])
-    said = {"few": len(curves) < len(CURVES), "turning": turning, "straight": straight, "step": step}
-    return tuple(name for name, holds in said.items() if holds)

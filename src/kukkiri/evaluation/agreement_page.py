@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 import kukkiri
 from kukkiri.errors import KukkiriError
-from kukkiri.evaluation.agreement import STATISTICS, Agreement
+from kukkiri.evaluation.agreement import Agreement
+from kukkiri.evaluation.agreement_statistics import STATISTICS
 from kukkiri.evaluation.opinions import Opinions
 from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.table import all_specs
@@ -29,6 +31,7 @@ def write_page(
     agreements: Sequence[Agreement],
     opinions: Opinions,
     *,
+    failed: Mapping[str, str] = MappingProxyType({}),
     language: str | None = None,
     title: str | None = None,
     when: datetime | None = None,
@@ -42,6 +45,8 @@ def write_page(
         Of the same data set.
     opinions : Opinions
         The data set: the pictures that fit worst are read again, for their thumbnails.
+    failed : mapping
+        Metric → why there is no agreement of it.
     language : 'en' | 'ja', optional
         By default that of the locale.
     title : str, optional
@@ -59,6 +64,7 @@ def write_page(
         path,
         [view(result, opinions) for result in agreements],
         data=opinions.source,
+        failed=list(failed.items()),
         language=check_language(language),
         version=kukkiri.__version__,
         title=title,

@@ -12,25 +12,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kukkiri.errors import InputError
+from kukkiri.evaluation.logistic_search import LIMIT, Array, Rows, descend, grid, together, valleys
 
-Array = NDArray[np.float64]
 Kind = Literal["linear", "logistic-4", "logistic-5"]
 
 # Free parameters of each, and so the least number of different scores, with two to spare.
 PARAMETERS: dict[str, int] = {"linear": 2, "logistic-4": 4, "logistic-5": 5}
-_SPARE = {"linear": 0, "logistic-4": 2, "logistic-5": 2}
-# The grid: centres at these quantiles of the scores and one standard deviation beyond them; steepness in units of it.
-_QUANTILES = np.linspace(0, 1, 11)
-_STEEPNESS = np.geomspace(0.25, 60, 12)
-# Of so many scores every one is on the grid; the search needs no more to find the valley.
-_SEARCHED = 1000
-_REFINED = 3
-# Of the descent: most steps; the gain, a part of the error, that ends it, from the grid and from a given start; the
-# damping at which no step helps; limit of |log steepness|; what is nearly 0.
-_STEPS, _SETTLED, _NEARLY, _STUCK, _LIMIT, _TINY = 100, 1e-12, 1e-8, 1e6, 9.0, 1e-13
+SPARE = {"linear": 0, "logistic-4": 2, "logistic-5": 2}
+# Centres (of few scores one in every gap) and steepnesses of the grid; its valleys that are gone down into, and those
+# of them with all scores.
+_GRID, _VALLEYS, _REFINED = (97, 14), 32, 4
+# The gain, a part of the error, that ends a descent: from the grid, and from a given start.
+_SETTLED, _NEARLY = 1e-12, 1e-8
 # Parts of the squared error: less than this is no better; of the range: less than this is no turn.
 _BETTER = 1e-9
 TURN = 0.01
@@ -110,13 +106,13 @@ def fit(scores: ArrayLike, opinions: ArrayLike, kind: Kind, *, start: Curve | No
             fix="leave out the pairs in which one is missing",
         )
     spread = float(x.std()) if len(x) else 0.0
-    if len(np.unique(x)) < PARAMETERS[kind] + _SPARE[kind] or spread == 0 or np.ptp(y) == 0:
+    if len(np.unique(x)) < PARAMETERS[kind] + SPARE[kind] or spread == 0 or np.ptp(y) == 0:
         return None
     centre = float(x.mean())
     u = (x - centre) / spread
     line, error = _solved(np.stack([u, np.ones_like(u)], 1), y)
     if kind != "linear":
-        found = _search(u, y, kind, None if start is None else _standard(start, centre, spread))
+        found = _search(u, y, kind, None if start is None else standard(start, centre, spread))
         if found is not None and found[2] < error * (1 - _BETTER):
             return _curve(kind, found[0], found[1], u, centre, spread)
     slope = float(line[0]) / spread
@@ -144,96 +140,59 @@ def _search(
     u: Array, y: Array, kind: Kind, start: tuple[float, float] | None
 ) -> tuple[tuple[float, float], Array, float] | None:
     """Centre and steepness, linear parameters, squared error: the best of several valleys."""
-    best = None
-    for begin in _grid(u, y, kind) if start is None else [start]:
-        where = _descend(u, y, kind, begin, settled=_SETTLED if start is None else _NEARLY)
-        linear, error = _solved(_design(u, kind, *where), y)
-        if math.isfinite(error) and (best is None or error < best[2]):
-            best = where, linear, error
-    if best is None or start is not None:
-        return best
-    where = _polished(u, y, kind, best[0])
+    rows = Rows(u, y[None], np.ones((1, len(u))), kind == "logistic-5")
+    if start is None:
+        starts = _starts(u, y, kind)
+        point, _ = _best(rows, starts, _SETTLED)
+        point = _polished(rows, point)
+    else:
+        point, _ = _best(rows, np.array([[start[0], math.log(start[1])]]), _NEARLY)
+    where = float(point[0]), math.exp(point[1])
     linear, error = _solved(_design(u, kind, *where), y)
-    return (where, linear, error) if error < best[2] else best
+    return (where, linear, error) if math.isfinite(error) else None
 
 
-def _polished(u: Array, y: Array, kind: Kind, where: tuple[float, float]) -> tuple[float, float]:
+def _starts(u: Array, y: Array, kind: Kind) -> Array:
+    """Where to begin, (n, 2): the bottoms of the valleys that neighbouring scores taken together show."""
+    place = together(u)
+    weight = np.bincount(place).astype(np.float64)
+    means = [np.bincount(place, values) / weight for values in (u, y)]
+    rows = Rows(means[0], means[1][None], weight[None], kind == "logistic-5")
+    begin = valleys(rows, grid(u, *_GRID), _VALLEYS)
+    found, errors = descend(rows, begin, settled=_SETTLED)
+    found = found[np.argsort(errors, kind="stable")[:_REFINED]]
+    if kind == "logistic-5":
+        # It contains the curve of four parameters, so that it may never be worse.
+        simpler = _search(u, y, "logistic-4", None)
+        if simpler is not None:
+            found = np.concatenate([found, [[simpler[0][0], math.log(simpler[0][1])]]])
+    return found
+
+
+def _best(rows: Rows, starts: Array, settled: float) -> tuple[Array, float]:
+    found, errors = descend(rows, starts, settled=settled)
+    best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
+    return found[best], float(errors[best])
+
+
+def _polished(rows: Rows, begin: Array) -> Array:
     """The very bottom: where residuals are large, the steps of the descent are slow at the end."""
     from scipy.optimize import minimize
 
-    scale = float(np.sum((y - y.mean()) ** 2))
+    scale = float(np.sum((rows.y - rows.y.mean()) ** 2))
 
     def error(point: Array) -> float:
-        inside = np.array([point[0], min(max(point[1], -_LIMIT), _LIMIT)])
-        return _at(u, y, kind, inside)[-1] / scale
+        inside = np.array([[point[0], min(max(point[1], -LIMIT), LIMIT)]])
+        return float(rows.errors(inside)[0]) / scale
 
-    begin = np.array([where[0], math.log(where[1])])
     corners = begin + np.array([[0, 0], [0.01, 0], [0, 0.01]])
     options = {"initial_simplex": corners, "xatol": 1e-7, "fatol": 1e-13, "maxiter": 200}
-    found = minimize(error, begin, method="Nelder-Mead", options=options).x
-    return float(found[0]), math.exp(min(max(float(found[1]), -_LIMIT), _LIMIT))
+    found = np.asarray(minimize(error, begin, method="Nelder-Mead", options=options).x)
+    found[1] = min(max(found[1], -LIMIT), LIMIT)
+    return found if error(found) < error(begin) else begin
 
 
-def _descend(u: Array, y: Array, kind: Kind, begin: tuple[float, float], settled: float) -> tuple[float, float]:
-    """To the bottom of a valley: Levenberg and Marquardt's steps in two parameters, the linear ones solved for in each.
-
-    Variable projection with Kaufman's Jacobian (BIT 15, 1975): what the linear parameters can follow is taken off it.
-    """
-    point, damping = np.array([begin[0], math.log(begin[1])]), 1e-3
-    here = _at(u, y, kind, point)
-    for _ in range(_STEPS):
-        design, gram, linear, residual, error = here
-        rise = linear[0] * math.exp(point[1]) * (0.25 - design[:, 0] ** 2)
-        jacobian = np.stack([-rise, rise * (u - point[0])], 1)
-        jacobian -= design @ np.linalg.solve(gram, design.T @ jacobian)
-        square = jacobian.T @ jacobian
-        scale = np.diag(square) + _TINY * (np.trace(square) + _TINY)
-        step = np.linalg.solve(square + np.diag(damping * scale + _TINY * scale), jacobian.T @ residual)
-        there = point + np.clip(step, -2, 2)
-        there[1] = min(max(there[1], -_LIMIT), _LIMIT)
-        next_ = _at(u, y, kind, there)
-        if next_[-1] < error:
-            point, here, damping = there, next_, damping / 5
-            if error - next_[-1] < settled * error:
-                break
-        elif damping > _STUCK:
-            break
-        else:
-            damping *= 5
-    return float(point[0]), math.exp(point[1])
-
-
-def _at(u: Array, y: Array, kind: Kind, point: Array) -> tuple[Array, Array, Array, Array, float]:
-    """Design, its Gram matrix, linear parameters, residual and squared error at a centre and logarithm of steepness."""
-    design = _design(u, kind, float(point[0]), math.exp(point[1]))
-    gram = design.T @ design
-    # A little of a ridge: a step as wide as the data can hardly be told from the straight part.
-    gram[np.diag_indices_from(gram)] *= 1 + _TINY
-    gram[np.diag_indices_from(gram)] += _TINY * len(y)
-    linear = np.asarray(np.linalg.solve(gram, design.T @ y), np.float64)
-    residual = y - design @ linear
-    return design, gram, linear, residual, float(residual @ residual)
-
-
-def _grid(u: Array, y: Array, kind: Kind) -> list[tuple[float, float]]:
-    """The best points of the grid, each in a valley of its own as far as the grid can tell."""
-    if len(u) > _SEARCHED:
-        chosen = np.argsort(u, kind="stable")[:: -(-len(u) // _SEARCHED)]
-        u, y = u[chosen], y[chosen]
-    ends = (u.min() - 1, u.max() + 1)
-    centres = np.unique([ends[0], *np.quantile(u, _QUANTILES), ends[1]])
-    errors = np.array([[_at(u, y, kind, np.array([c, math.log(k)]))[-1] for k in _STEEPNESS] for c in centres])
-    padded = np.pad(errors, 1, constant_values=np.inf)
-    around = [padded[1 + i : 1 + i + errors.shape[0], 1 + j : 1 + j + errors.shape[1]] for i, j in _NEIGHBOURS]
-    valleys = np.argwhere(errors <= np.min(around, axis=0))
-    order = sorted(valleys.tolist(), key=lambda at: float(errors[at[0], at[1]]))
-    return [(float(centres[i]), float(_STEEPNESS[j])) for i, j in order[:_REFINED]]
-
-
-_NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-
-
-def _standard(curve: Curve, centre: float, spread: float) -> tuple[float, float] | None:
+def standard(curve: Curve, centre: float, spread: float) -> tuple[float, float] | None:
     """Centre and steepness of a curve in standard units; None of a straight one."""
     if curve.straight:
         return None

@@ -174,11 +174,28 @@ def _from_rows(source: str, header: list[str], lines: Any, folder: Path, scores:
             error = f"expected {len(header)} cells, got {len(line)}; put names that hold the delimiter in quotes"
         paired = str(cells[reference] or "") if reference is not None else ""
         rows.append(
-            Opinion(name, folder / name, value, folder / paired if paired else None, paired or None, found, error)
+            Opinion(
+                name,
+                _place(folder, name),
+                value,
+                _place(folder, paired) if paired else None,
+                paired or None,
+                found,
+                error,
+            )
         )
     if not rows:
         raise InputError(expected=f"pictures in {one_line(source)}", got="a heading only", fix="add one row a picture")
     return Opinions(source, header[opinion], tuple(rows))
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where a picture is; a table written on Windows parts folders by backslashes."""
+    place = folder / name
+    if "\\" in name and not place.exists():
+        other = folder / name.replace("\\", "/")
+        return other if other.exists() else place
+    return place
 
 
 def _column(header: list[str], names: Sequence[str], source: str, *, needed: bool = True) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +12,20 @@ import numpy as np
 
 from kukkiri.errors import InputError, KukkiriError, UnknownNameError, one_line
 from kukkiri.evaluation.agreement import Agreement, Judged, agreement
-from kukkiri.evaluation.correlation import DRAWS
+from kukkiri.evaluation.correlation import DRAWS, check_bootstrap
 from kukkiri.evaluation.journal import Journal
 from kukkiri.evaluation.opinions import Opinions, read_opinions
-from kukkiri.evaluation.scoring import Outcome, build, measure
+from kukkiri.evaluation.scores_table import COLUMNS
+from kukkiri.evaluation.scoring import Outcome, build, measure, progress_bar
 from kukkiri.evaluation.statistics import LEVEL
 from kukkiri.metrics.table import all_specs
-from kukkiri.replacing import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from kukkiri.metrics.base import Metric
 
-SUFFIX = ".csv"
+_EQUAL = "the same one for all pictures, so that no statistic can be computed; give other data"
 # Of a correlation below this the direction is most likely mistaken, not the metric.
 _OPPOSED = -0.3
 
@@ -43,6 +42,7 @@ def evaluate(
     level: float = LEVEL,
     seed: int = 0,
     journal: Journal | None = None,
+    progress: bool = False,
     on_start: Callable[[int], None] | None = None,
     on_done: Callable[[], None] | None = None,
 ) -> Agreement:
@@ -63,7 +63,7 @@ def evaluate(
     scores : str, optional
         Judge this column of the data set instead of measuring.
     higher_is_better : bool, optional
-        Of the score; default: what the metric says, True for numbers of unknown origin.
+        Of the score; default: what the metric says, True for numbers of unknown origin and for a column.
     higher_is_worse : bool
         Of the opinions: True for most DMOS (LIVE, CSIQ), not for KADID-10k.
     device : str, optional
@@ -72,8 +72,10 @@ def evaluate(
         Of the bootstrap; see `agreement.agreement`. Pictures of one reference are drawn together.
     journal : Journal, optional
         What an earlier run has measured is taken over; only for metrics that are named.
+    progress : bool
+        Show a progress bar on standard error: a network takes seconds a picture on a CPU.
     on_start : function(pictures), on_done : function(), optional
-        For a progress bar.
+        For a progress bar of your own.
 
     Returns
     -------
@@ -83,12 +85,13 @@ def evaluate(
     Raises
     ------
     InputError
-        If the data set lacks a column, or fewer than three pictures can be judged.
+        If an option is out of range, the data set lacks a column, or fewer than three pictures can be judged.
     KukkiriError
         If the metric cannot be had, or the data set cannot be read.
     """
     from kukkiri.metrics.base import Metric
 
+    check_bootstrap(draws, level, seed)
     options: dict[str, Any] = {"higher_is_worse": higher_is_worse, "draws": draws, "level": level, "seed": seed}
     if not isinstance(metric, (str, Metric)):
         better = higher_is_better is not False
@@ -96,13 +99,22 @@ def evaluate(
     opinions = read_opinions(dataset, scores=scores)
     name = metric if isinstance(metric, str) else metric.spec.name
     if scores is not None:
-        outcomes = [Outcome(row.score) for row in opinions.rows]
+        # A column is any tool's, whatever its heading.
+        outcomes, higher_is_better = [Outcome(row.score) for row in opinions.rows], higher_is_better is not False
     else:
         built = {name: build(metric, device)}
-        if on_start:
-            on_start(len(opinions.rows))
         kept = journal if isinstance(metric, str) else None
-        outcomes = measure(built, opinions, journal=kept, on_done=on_done)[name]
+        with progress_bar(progress) as (start, done):
+            start(len(opinions.rows))
+            if on_start:
+                on_start(len(opinions.rows))
+
+            def step() -> None:
+                done()
+                if on_done:
+                    on_done()
+
+            outcomes = measure(built, opinions, journal=kept, on_done=step)[name]
     return judge(name, outcomes, opinions, higher_is_better=higher_is_better, **options)
 
 
@@ -127,23 +139,27 @@ def evaluate_all(
     columns : mapping
         Heading → the same data set with that column as its scores.
     device, journal, on_start, on_done
-        As for `evaluate`.
+        As for `evaluate`; judging a metric is a step, too.
     **judging
-        The options of `judge`; `higher_is_better` holds for the columns alone.
+        The options of `judge`; `higher_is_better` holds for the columns alone, and is True unless it is given.
 
     Returns
     -------
     list of Agreement
         Metrics first, in order.
     dict
-        Metric or column → why there is no agreement.
+        Metric or column → why there is no agreement, or no statistic in it.
 
     Raises
     ------
+    InputError
+        If an option is out of range, before anything is measured.
     KukkiriError
         If the journal cannot be written.
     """
-    better = judging.pop("higher_is_better", None)
+    better = judging.pop("higher_is_better", None) is not False
+    options = {"draws": DRAWS, "level": LEVEL, "seed": 0} | judging
+    check_bootstrap(options["draws"], options["level"], options["seed"])
     failed: dict[str, str] = {}
     built: dict[str, Metric] = {}
     for name in metrics:
@@ -153,17 +169,26 @@ def evaluate_all(
             raise
         except KukkiriError as error:
             failed[name] = str(error)
-    if on_start and built:
-        on_start(len(opinions.rows))
+    if on_start:
+        on_start(bool(built) * len(opinions.rows) + len(built) + len(columns))
     outcomes = measure(built, opinions, journal=journal, on_done=on_done) if built else {}
     found: list[Agreement] = []
-    jobs = [(name, its, opinions, None) for name, its in outcomes.items()]
-    jobs += [(name, [Outcome(row.score) for row in read.rows], read, better) for name, read in columns.items()]
+    jobs: list[tuple[str, list[Outcome], Opinions, bool | None]] = [
+        (name, its, opinions, None) for name, its in outcomes.items()
+    ]
+    for heading, read in columns.items():
+        # Beside the metric of that name, or in a table that has such a column anyway.
+        name = f"{heading} (column)" if heading in (*metrics, *COLUMNS) else heading
+        jobs.append((name, [Outcome(row.score) for row in read.rows], read, better))
     for name, its, read, direction in jobs:
         try:
             found.append(judge(name, its, read, higher_is_better=direction, **judging))
+            if np.isnan(found[-1].srcc):
+                failed[name] = "expected scores and opinions that differ, got " + _EQUAL
         except InputError as error:
             failed[name] = str(error)
+        if on_done:
+            on_done()
     return found, failed
 
 
@@ -198,7 +223,11 @@ def judge(
     rows = opinions.rows
     if higher_is_better is None:
         higher_is_better = all_specs()[name].higher_is_better if name in all_specs() else True
-    groups = [row.reference_name or row.name for row in rows] if any(row.reference_name for row in rows) else None
+    by_reference = any(row.reference_name for row in rows)
+    names = [row.name for row in rows if row.value is not None]
+    repeated = len(set(names)) < len(names)
+    # A picture that is listed twice is no second one.
+    groups = [row.reference_name or row.name for row in rows] if by_reference or repeated else None
     errors = [row.error or outcome.error for row, outcome in zip(rows, outcomes, strict=True)]
     found = [np.nan if e or o.score is None else o.score for e, o in zip(errors, outcomes, strict=True)]
     values = [np.nan if row.value is None else row.value for row in rows]
@@ -208,6 +237,7 @@ def judge(
             values,
             metric=name,
             groups=groups,
+            by_reference=by_reference,
             higher_is_better=higher_is_better,
             higher_is_worse=higher_is_worse,
             draws=draws,
@@ -226,7 +256,8 @@ def judge(
     curve = result.curves.get("logistic-4") or result.curves.get("linear")
     expected = [None if curve is None or not np.isfinite(x) else float(curve(x)) for x in found]
     doubtful = opinions.heading.lower() == "dmos" and not higher_is_worse
-    cautions = [*result.cautions, *["dmos"] * doubtful, *["opposed"] * (result.srcc < _OPPOSED)]
+    more = {"repeated": repeated, "dmos": doubtful, "opposed": result.srcc < _OPPOSED}
+    cautions = [*result.cautions, *(name for name, holds in more.items() if holds)]
     return replace(
         result,
         cautions=tuple(cautions),
@@ -235,42 +266,6 @@ def judge(
             for row, x, e, error in zip(rows, found, expected, errors, strict=True)
         ),
     )
-
-
-def check_out(path: Path, dataset: Path) -> None:
-    """Raise unless a table of scores can be written there, before anything is measured.
-
-    Raises
-    ------
-    InputError
-        If the suffix is not .csv, or it is the data set itself.
-    WriteError
-        If the place cannot be written to.
-    """
-    if path.suffix.lower() != SUFFIX:
-        raise InputError(expected=f"a table with the suffix {SUFFIX}", got=path.name, fix="rename --out")
-    if path.exists() and dataset.exists() and path.samefile(dataset):
-        raise InputError(expected="a table beside the data", got="the data themselves", fix="choose another --out")
-    with replacing(path, keep=False) as probe:
-        probe.touch()
-
-
-def write_scores(path: Path, agreements: Sequence[Agreement]) -> None:
-    """Write one row a picture: image, mos, reference, a column of scores a metric, and what went wrong.
-
-    Raises
-    ------
-    WriteError
-        If it cannot be written.
-    """
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["image", "mos", "reference", *(result.metric for result in agreements), "error"])
-        for judged in zip(*(result.rows for result in agreements), strict=True):
-            first = judged[0]
-            errors = dict.fromkeys(row.error for row in judged if row.error)
-            cells = ["" if v is None else f"{v:.9g}" for v in (first.opinion, *(row.score for row in judged))]
-            table.writerow([first.image, cells[0], first.reference or "", *cells[1:], "; ".join(errors)])
 
 
 def _of_numbers(numbers: Any, dataset: Any, higher_is_better: bool, options: Mapping[str, Any]) -> Agreement:

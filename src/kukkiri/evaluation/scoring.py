@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,24 @@ class Outcome:
 
     score: float | None = None
     error: str | None = None
+
+
+@contextmanager
+def progress_bar(shown: bool = True) -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
+    """A bar on standard error.
+
+    Yields
+    ------
+    tuple of function(total) and function()
+        To be called at the start, and after each step.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress:
+        task = progress.add_task("scoring", total=None)
+        yield lambda total: progress.update(task, total=total), lambda: progress.advance(task)
 
 
 def build(metric: str | Metric, device: str | None = None) -> Metric:

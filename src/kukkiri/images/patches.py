@@ -29,17 +29,30 @@ def regular_places(rows: Sequence[int], columns: Sequence[int]) -> Tensor:
     return torch.stack(corners, -1).view(-1, 2)
 
 
-def check_random(count: int | None, seed: int) -> None:
-    """Make sure that `random_places` can take these.
+def check_random(count: int | None, seed: int | None) -> None:
+    """Make sure that these options are possible: without a seed a regular grid, with one random patches.
+
+    Parameters
+    ----------
+    count : int, optional
+        How many patches are drawn; None: the default of whoever draws them.
+    seed : int, optional
+        None: none are drawn.
 
     Raises
     ------
     InputError
-        If the count is not a whole number from 1 (or None: no random patches), or the seed not one of 32 bits.
+        If the count is not a whole number from 1, or the seed not one of 32 bits, or there is a count without a seed.
     """
-    numbers = (seed,) if count is None else (count, seed)
+    numbers = [value for value in (count, seed) if value is not None]
     whole = all(isinstance(value, int) and not isinstance(value, bool) for value in numbers)
-    if not whole or (count is not None and count < 1) or not 0 <= seed < 1 << 32:
+    if whole and seed is None and count is not None:
+        raise InputError(
+            expected="a seed with crops, so that they are drawn at random",
+            got=f"crops {count!r} without a seed",
+            fix="give seed=0, or leave crops out for all patches of a regular grid",
+        )
+    if not whole or (count is not None and count < 1) or (seed is not None and not 0 <= seed < 1 << 32):
         raise InputError(
             expected="a number of crops from 1 and a seed from 0 to 2³² − 1",
             got=f"crops {count!r}, seed {seed!r}",

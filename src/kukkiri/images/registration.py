@@ -7,6 +7,7 @@ with a spline that keeps all but the very finest detail, and whose tones are bro
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.images.filtering import gaussian_blur
 from kukkiri.images.image import Image, ImageLike, as_image
+from kukkiri.images.registration_checks import coded_coarsely, likeness_of_parts, misfit, significance
 from kukkiri.images.registration_fit import (
     STEPS_FINE,
     Motion,
@@ -28,19 +30,19 @@ from kukkiri.images.registration_fit import (
     sampled,
     softness,
 )
-from kukkiri.images.registration_level import Level, make_level
+from kukkiri.images.registration_level import filled, make_level, with_mask
 from kukkiri.images.registration_start import SCALE, find_start
 from kukkiri.images.resampling import imresize
 from kukkiri.images.tone_curve import ToneCurve, fit_tones
-from kukkiri.images.warping import Matrix, scale_at, scaling, transformed, warp
+from kukkiri.images.warping import Matrix, scale_at, scaling, transformed, warp, warp_mask
 
 LEAST_SIDE = 48
 # Below this correlation of structure little is left of a scene. Judged with this longer side: noise is averaged away.
 LEAST_CORRELATION, JUDGED = 0.4, 256
 # Of chance, in standard deviations of the correlation: of pictures of two scenes the best motion stays below 6.5.
 LEAST_SIGNIFICANCE = 7.0
-# Lags, pixels, up to which structure may resemble itself.
-REACH = 24
+# Of the detail of most parts: two pages of one layout stay below it. So do textures at JPEG quality 5.
+LEAST_LIKENESS, CODED_LIKENESS = 0.92, 0.75
 # Of a start: no refinement lifts so little that far.
 HOPELESS = 0.25
 # More left between the parts than this, pixels of the finest level, is not the motion that was asked for.
@@ -52,8 +54,6 @@ FIXES = {
     "homography": "check that both show one scene, and correct the distortion of the lens first",
 }
 LEAST_OVERLAP = 0.25
-# Parts along each side that are looked at one by one, and the least side of one, pixels.
-PARTS, LEAST_PART = 8, 24
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,14 @@ class Registration:
         }
 
 
-def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") -> Registration:
+def register(
+    image: ImageLike,
+    reference: ImageLike,
+    motion: Motion = "affine",
+    *,
+    mask: Tensor | None = None,
+    reference_mask: Tensor | None = None,
+) -> Registration:
     """Find where a picture lies in its reference, to a few hundredths of a pixel.
 
     Parameters
@@ -164,6 +171,8 @@ def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") 
         turned by any angle, and differ in scale up to 2.8 times beyond what their sizes say. Not mirrored.
     motion : 'translation' | 'affine' | 'homography'
         Translation: the same scale, upright. Affine: a flat-bed scan. Homography: a camera that looks at a plane.
+    mask, reference_mask : Tensor of bool, (H, W) of the picture, and of the reference, optional
+        True where pixels say nothing: an info bar would hold the motion fast and bend the tones.
 
     Returns
     -------
@@ -182,7 +191,8 @@ def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") 
         )
     x, r = as_image(image), as_image(reference)
     _check(x, r)
-    near, far = (luma(p.pixels.detach().cpu()[None]) for p in (x, r))
+    masks = tuple(None if m is None else m.cpu() for m in (mask, reference_mask))
+    near, far = (with_mask(luma(p.pixels.detach().cpu()[None]), m) for p, m in zip((x, r), masks))
     start = find_start(near, far, motion)
     size = (x.height, x.width)
     if start.correlation < HOPELESS:
@@ -192,8 +202,8 @@ def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") 
     if not SCALE[0] < scale < SCALE[1]:
         raise _unlike(start.correlation)
     # Bent tones and a blur on one side only move edges: with both matched, a last time.
-    (bent,), _ = _tones(near, far, fit.matrix)
-    far = bent(far)
+    (bent,), _ = _tones(near[:, :1], far[:, :1], fit.matrix, masks)
+    far = torch.cat([bent(far[:, :1]), far[:, 1:]], 1)
     factor = max(1.0, 1 / scale, max(size) / JUDGED)
     soften, _ = softness(near, far, fit.matrix, factor)
     finest = finest_level(near, far, scale, soften)
@@ -202,11 +212,11 @@ def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") 
     seen = sampled(judged, judged.of_whole(fit.matrix))
     if seen is None or seen[3] < LEAST_CORRELATION:
         raise _unlike(seen[3] if seen else 0.0)
-    significance = _significance(judged, judged.of_whole(fit.matrix))
-    if significance < LEAST_SIGNIFICANCE:
+    above = significance(judged, judged.of_whole(fit.matrix))
+    if above < LEAST_SIGNIFICANCE:
         raise InputError(
             expected=f"a likeness of at least {LEAST_SIGNIFICANCE:g} standard deviations above chance",
-            got=f"{significance:.1f}, correlation {seen[3]:.2f} of little structure",
+            got=f"{above:.1f}, correlation {seen[3]:.2f} of little structure",
             fix="check that both show one scene; give more of it, or a larger picture",
         )
     if seen[4] < LEAST_OVERLAP:
@@ -215,16 +225,24 @@ def register(image: ImageLike, reference: ImageLike, motion: Motion = "affine") 
             got=f"{seen[4]:.1%}",
             fix="crop the picture to what the reference shows",
         )
-    misfit = _misfit(finest, finest.of_whole(fit.matrix))
+    off = misfit(finest, finest.of_whole(fit.matrix))
     most = MOST_MISFIT * finest.pitch
-    if misfit > most:
+    if off > most:
         raise InputError(
             expected=f"{PHRASES[motion]} that leaves less than {most:.2g} px between parts of picture and reference",
-            got=f"{misfit:.2f} px",
+            got=f"{off:.2f} px",
             fix=FIXES[motion],
         )
-    tones, residual = _tones(x.pixels[None], r.pixels[None], fit.matrix)
-    return Registration(motion, fit.matrix, size, seen[3], misfit, seen[4], tones, residual)
+    alike = likeness_of_parts(near, far, fit.matrix)
+    least = CODED_LIKENESS if alike < LEAST_LIKENESS and coded_coarsely(near) else LEAST_LIKENESS
+    if alike < least:  # NaN, under much noise, is not
+        raise InputError(
+            expected=f"parts that look alike in detail (by {least} at least, 1 being the same)",
+            got=f"{alike:.2f}",
+            fix="check that both show one page or scene, not two of one layout; mask what differs",
+        )
+    tones, residual = _tones(x.pixels[None], r.pixels[None], fit.matrix, masks)
+    return Registration(motion, fit.matrix, size, seen[3], off, seen[4], tones, residual)
 
 
 def _check(image: Image, reference: Image) -> None:
@@ -252,69 +270,33 @@ def _unlike(correlation: float) -> InputError:
     )
 
 
-def _significance(level: Level, inner: Matrix) -> float:
-    """Correlation of the structure over what chance gives two pictures so large and so fine: its standard deviations.
-
-    The variance of the correlation of two fields that have nothing in common is the sum of the product of their
-    autocorrelations, over the number of pixels (Bartlett, J. Royal Stat. Soc. 98(3), 1935, for series).
-    """
-    seen = sampled(level, inner)
-    if seen is None:
-        return 0.0
-    error, _, weights, correlation, _ = seen
-    valid = weights > 0
-    image = level.image[0, 0]
-    a = (image - image[valid].mean()) / image[valid].std() * valid
-    shares = []
-    for field in (a, (a - error) * valid):
-        field = (field - field[valid].mean()) * valid
-        room = [n + REACH for n in field.shape]
-        power = torch.fft.irfft2(torch.fft.rfft2(field, s=room).abs().square(), s=room)
-        power = torch.cat([power[-REACH:], power[: REACH + 1]])
-        power = torch.cat([power[:, -REACH:], power[:, : REACH + 1]], 1)
-        shares.append(power / power[REACH, REACH].clamp_min(1e-12))
-    area = max(float((shares[0] * shares[1]).sum()), 1.0)
-    return correlation * math.sqrt(int(valid.sum()) / area)
-
-
-def _misfit(level: Level, inner: Matrix) -> float:
-    """Median distance, pixels of the whole picture, by which parts would move by themselves."""
-    seen = sampled(level, inner)
-    if seen is None:
-        return math.nan
-    error, (gx, gy), weights, _, _ = seen
-    height, width = error.shape
-    part = max(LEAST_PART, math.ceil(max(height, width) / PARTS))
-    sums = [
-        F.avg_pool2d((weights * t)[None, None].double(), part, ceil_mode=True, count_include_pad=False)[0, 0].flatten()
-        for t in (gx * gx, gx * gy, gy * gy, gx * error, gy * error, torch.ones_like(gx))
-    ]
-    xx, xy, yy, xe, ye, share = sums
-    middle, radius = (xx + yy) / 2, (((xx - yy) / 2).square() + xy.square()).sqrt()
-    least = middle - radius  # the smaller eigenvalue: structure in every direction
-    known = (share > 0.3) & (least > 0.1 * float(middle.median())) & (least > 1e-9)
-    if not bool(known.any()):
-        return math.nan
-    determinant = (xx * yy - xy.square())[known]
-    across = (yy * xe - xy * ye)[known] / determinant
-    down = (xx * ye - xy * xe)[known] / determinant
-    return float(torch.hypot(across, down).median()) * level.pitch
-
-
-def _tones(image: Tensor, reference: Tensor, matrix: Matrix) -> tuple[tuple[ToneCurve, ...], float]:
-    """The curve of each channel and the residual of luma, from copies in register."""
+def _tones(
+    image: Tensor, reference: Tensor, matrix: Matrix, masks: Sequence[Tensor | None]
+) -> tuple[tuple[ToneCurve, ...], float]:
+    """The curve of each channel and the residual of luma, from copies in register; masks (H, W) of both."""
     sizes = [(int(x.shape[-2]), int(x.shape[-1])) for x in (image, reference)]
     scale = scale_at(matrix, sizes[0][1] / 2, sizes[0][0] / 2)
     factor = max(1.0, 1 / scale, max(sizes[0]) / JUDGED)
     # Both reduced in one way, and blurred alike: what one has finer than the other must not look like contrast.
     small = [(max(1, round(h / f)), max(1, round(w / f))) for (h, w), f in zip(sizes, (factor, factor * scale))]
-    near, far = (imresize(x.detach().cpu(), size=s) for x, s in zip((image, reference), small))
+    whole = [x.detach().cpu() if m is None else filled(x.detach().cpu(), m) for x, m in zip((image, reference), masks)]
+    near, far = (imresize(x, size=s) for x, s in zip(whole, small))
+    hidden = [
+        None if m is None else F.adaptive_max_pool2d(m[None, None].float(), s)[0, 0] > 0 for m, s in zip(masks, small)
+    ]
     back, forth = (scaling(z, s) for z, s in zip(sizes, small))
-    far, valid = warp(Image(far[0].clamp(0, 1)), forth @ matrix @ np.linalg.inv(back), small[0])
+    inner = forth @ matrix @ np.linalg.inv(back)
+    far, valid = warp(Image(far[0].clamp(0, 1)), inner, small[0])
+    if hidden[0] is not None:
+        valid &= ~hidden[0]
+    if hidden[1] is not None:
+        valid &= ~warp_mask(hidden[1], inner, small[0])
     near = gaussian_blur(near, 1.5)
     far, near = gaussian_blur(far[None], 1.5).clamp(0, 1), near.clamp(0, 1)
     inside = -F.max_pool2d(-valid[None, None].float(), 9, 1, 4)[0, 0] > 0.5
     inside = inside if bool(inside.any()) else valid
+    if not bool(inside.any()):
+        return tuple(ToneCurve() for _ in near[0]), math.nan
     curves = tuple(fit_tones(n[inside], f[inside]) for n, f in zip(near[0], far[0]))
     matched = torch.stack([curve(f) for curve, f in zip(curves, far[0])])[None]
     left = (luma(near) - luma(matched))[0, 0][inside]

@@ -71,7 +71,8 @@ def refine(image: Tensor, reference: Tensor, start: Matrix, motion: Motion) -> F
 
     Parameters
     ----------
-    image, reference : Tensor, (1, 1, H, W), float32
+    image, reference : Tensor, (1, 1 or 2, H, W), float32
+        As `registration_level.with_mask` makes them.
     start : ndarray, (3, 3)
     motion : 'translation' | 'affine' | 'homography'
     """
@@ -161,6 +162,11 @@ def sampled(level: Level, inner: Matrix) -> tuple[Tensor, tuple[Tensor, Tensor],
     valid = covered & (across >= edge[3]) & (across <= far_width - 1 - edge[3])
     valid &= (down >= edge[2]) & (down <= far_height - 1 - edge[2])
     valid &= (x >= edge[1]) & (x <= width - 1 - edge[1]) & (y >= edge[0]) & (y <= height - 1 - edge[0])
+    if level.free is not None:
+        valid &= level.free
+    if level.reference_free is not None:
+        rows, columns = (torch.where(valid, c, 0.0).round().long().clamp_min(0) for c in (down, across))
+        valid &= level.reference_free[rows.clamp_max(far_height - 1), columns.clamp_max(far_width - 1)]
     count = int(valid.sum())
     if count < FEWEST:
         return None

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kukkiri.images.filtering import gaussian_blur
+from kukkiri.images.filtering import dilate, gaussian_blur
 from kukkiri.images.resampling import imresize
 from kukkiri.images.warping import Matrix, scaling
 
@@ -19,6 +20,9 @@ SMOOTH = 0.8
 # the last hundredths, where it leaves least of a difference in tones; and the contrast that counts as none, of the
 # typical.
 WIDE, NARROW, BLOCK, LEAST_CONTRAST = 8.0, 4.0, 4, 0.5
+# What is masked is filled from a copy of about this longer side, blurred by this sigma; and pixels of a level beside a
+# mask that do not count either.
+SURROUND, SPREAD, BESIDE = 128, 4.0, 2
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Level:
         From pixel positions of the whole pictures to those of this level.
     pitch : float
         Pixels of the whole image to one of this level.
+    free, reference_free : Tensor of bool, (H, W), or None
+        Where pixels count; None: everywhere.
     """
 
     image: Tensor
@@ -40,6 +46,8 @@ class Level:
     to_image: Matrix
     to_reference: Matrix
     pitch: float
+    free: Tensor | None = None
+    reference_free: Tensor | None = None
     _kept: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
 
     def spline(self) -> NDArray[np.float32]:
@@ -82,11 +90,12 @@ def _local_mean(x: Tensor, near: float) -> Tensor:
 def make_level(
     image: Tensor, reference: Tensor, scale: float, factor: float, near: float = WIDE, soften: float = 0.0
 ) -> Level:
-    """Both pictures (1, 1, H, W) at one resolution.
+    """Both pictures at one resolution.
 
     Parameters
     ----------
-    image, reference : Tensor, (1, 1, H, W), of any sizes
+    image, reference : Tensor, (1, 1 or 2, H, W), of any sizes
+        As `with_mask` makes them.
     scale : float
         Pixels of the reference to one of the image, about.
     factor : float
@@ -100,8 +109,40 @@ def make_level(
     sizes = [(int(x.shape[-2]), int(x.shape[-1])) for x in (image, reference)]
     small = [(max(1, round(h / f)), max(1, round(w / f))) for (h, w), f in zip(sizes, (pitch, max(1.0, pitch * scale)))]
     x, y = (imresize(p, size=s) if s != z else p for p, s, z in zip((image, reference), small, sizes))
+    free, reference_free = (free_of(p) for p in (x, y))
+    x, y = x[:, :1], y[:, :1]
     if soften:
         y = gaussian_blur(y, soften / pitch, border="symmetric")
-    return Level(
-        structure(x, near), structure(y, near), scaling(sizes[0], small[0]), scaling(sizes[1], small[1]), pitch
-    )
+    moves = scaling(sizes[0], small[0]), scaling(sizes[1], small[1])
+    return Level(structure(x, near), structure(y, near), *moves, pitch, free, reference_free)
+
+
+def with_mask(grey: Tensor, mask: Tensor | None) -> Tensor:
+    """A picture (1, 1, H, W), and as its second channel where it counts, if there is a mask.
+
+    What is masked is filled with the mean of what lies around it: it must have no structure of its own, and its border
+    none to speak of.
+    """
+    if mask is None or not bool(mask.any()):
+        return grey
+    free = (~mask).to(grey)[None, None]
+    return torch.cat([filled(grey, mask), free], 1)
+
+
+def filled(pixels: Tensor, mask: Tensor) -> Tensor:
+    """Pixels (1, C, H, W) with what is masked (H, W) replaced by a broad mean of the rest."""
+    free = (~mask).to(pixels)[None, None]
+    step = max(1, max(pixels.shape[-2:]) // SURROUND)
+    sums, counts = (F.avg_pool2d(t, step, ceil_mode=True, count_include_pad=False) for t in (pixels * free, free))
+    mean = sums.mean((2, 3), keepdim=True) / counts.mean().clamp_min(1e-9)
+    blurred = [gaussian_blur(t, SPREAD, border="replicate") for t in (sums, counts)]
+    around = (blurred[0] + 1e-3 * mean) / (blurred[1] + 1e-3)
+    return torch.where(mask, F.interpolate(around, size=mask.shape, mode="bilinear"), pixels)
+
+
+def free_of(picture: Tensor) -> Tensor | None:
+    """Of a picture reduced with its mask, the pixels (h, w) that count: none that is touched by what is masked."""
+    if picture.shape[1] == 1:
+        return None
+    touched = picture[0, 1] < 1 - 1e-3
+    return ~dilate(touched, BESIDE)

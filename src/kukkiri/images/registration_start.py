@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.images.registration_fit import Fit, Motion, climb
-from kukkiri.images.registration_level import make_level, structure
+from kukkiri.images.registration_level import free_of, make_level, structure
 from kukkiri.images.resampling import imresize
 from kukkiri.images.warping import Matrix, scale_at, scaling
 
@@ -33,7 +33,8 @@ def find_start(image: Tensor, reference: Tensor, motion: Motion) -> Fit:
 
     Parameters
     ----------
-    image, reference : Tensor, (1, 1, H, W), float32
+    image, reference : Tensor, (1, 1 or 2, H, W), float32
+        As `registration_level.with_mask` makes them.
     motion : 'translation' | 'affine' | 'homography'
         Of a translation no turns and no scales are tried.
 
@@ -106,7 +107,7 @@ def _shifts(image: Tensor, reference: Tensor, scale: float, turns: Sequence[int]
     sizes = [(int(x.shape[-2]), int(x.shape[-1])) for x in (image, reference)]
     factor = max(1.0, max(sizes[0]) / SMALL)
     small = [(max(8, round(h / f)), max(8, round(w / f))) for (h, w), f in zip(sizes, (factor, factor * scale))]
-    near, far = (structure(imresize(p, size=s)) for p, s in zip((image, reference), small))
+    near, far = (_counting(imresize(p, size=s)) for p, s in zip((image, reference), small))
     # Room for the far copy at any turn; and for every shift of the near one against it.
     side = math.ceil(math.hypot(*small[1])) if any(t % 360 for t in turns) else max(small[1])
     room = [next_fast_len(side + n, real=True) for n in small[0]]
@@ -137,6 +138,13 @@ def _shifts(image: Tensor, reference: Tensor, scale: float, turns: Sequence[int]
         matrix = np.linalg.inv(scaling(sizes[1], small[1])) @ back @ shift @ scaling(sizes[0], small[0])
         found.append((float(significance[k].max()), matrix))
     return found
+
+
+def _counting(picture: Tensor) -> Tensor:
+    """The structure (1, 1, H, W), 0 where nothing counts."""
+    free = free_of(picture)
+    found = structure(picture[:, :1])
+    return found if free is None else found * free
 
 
 def _laid(far: Tensor, back: Matrix, side: int) -> tuple[Tensor, Tensor]:

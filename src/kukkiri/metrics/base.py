@@ -57,6 +57,15 @@ class Metric(nn.Module):
         """How far away, in pixels, a local quantity looks in a picture of this size."""
         return 0
 
+    def shadow(self, height: int, width: int) -> int:
+        """How far from a masked pixel, in pixels, nothing counts: as far as a local quantity looks."""
+        return self.reach(height, width)
+
+    def hide(self, picture: Tensor, left_out: Tensor) -> Tensor:
+        """The picture (N, C, H, W) without what is masked."""
+        # What is masked must not even tell whether a picture came from 8 bits: 0 is on every grid.
+        return picture.masked_fill(left_out, 0)
+
     def forward(self, image: ImageLike, reference: ImageLike | None = None, *, mask: ImageLike | None = None) -> Tensor:
         """Measure one picture or a batch.
 
@@ -116,11 +125,7 @@ class Metric(nn.Module):
             return x, None
         r = as_batch(reference).to(x.device, x.dtype)
         if r.shape != x.shape:
-            raise ShapeError(
-                expected=f"a reference of shape {tuple(x.shape[1:])}",
-                got=str(tuple(r.shape[1:])),
-                fix="crop or resize one, or convert both to grey or to RGB",
-            )
+            raise unlike(x, r)
         return x, r
 
     def inside(self, box: Box) -> Box:
@@ -146,25 +151,51 @@ class Metric(nn.Module):
     def share_left_out(self, mask: ImageLike, size: tuple[int, int]) -> float:
         """How much of a picture of this size does not count when this mask is given, 0 to 1.
 
-        More than the mask itself where the picture is cut to the largest free rectangle.
+        More than the mask itself: what lies so near to it that it sees it does not count either, or the picture is cut
+        to the largest free rectangle.
         """
         left_out = as_mask(mask, size)
-        if self.takes_weights:
-            return float(left_out.float().mean())
-        box = largest_free_box(left_out)
-        return 1 - box.height * box.width / (size[0] * size[1])
+        if not self.takes_weights:
+            box = largest_free_box(left_out)
+            return 1 - box.height * box.width / (size[0] * size[1])
+        box = bounding_box(~left_out)
+        if box.height * box.width == 0:
+            return 1.0
+        return 1 - self.share_counted(left_out[box.slices]) * box.height * box.width / (size[0] * size[1])
+
+    def share_counted(self, left_out: Tensor) -> float:
+        """How much of a rectangle counts of which these pixels (H, W) are masked, 0 to 1."""
+        return float((~dilate(left_out, self.shadow(*left_out.shape))).float().mean())
 
     def _masked(self, x: Tensor, r: Tensor | None, left_out: Tensor) -> Tensor:
         # Cutting away what is masked along the border first makes a picture with a bar equal one without it.
         box = bounding_box(~left_out) if self.takes_weights else largest_free_box(left_out)
         box = self.inside(box)
         left_out = left_out[box.slices]
-        # What is masked must not even tell whether a picture came from 8 bits: 0 is on every grid.
-        x = x[..., *box.slices].masked_fill(left_out, 0)
-        r = None if r is None else r[..., *box.slices].masked_fill(left_out, 0)
-        free = ~dilate(left_out, self.reach(box.height, box.width))
+        x = self.hide(x[..., *box.slices], left_out)
+        r = None if r is None else self.hide(r[..., *box.slices], left_out)
+        free = ~dilate(left_out, self.shadow(box.height, box.width))
         weights = free.to(x.dtype).expand(x.shape[0], 1, -1, -1)
         return self.score(x, r, weights)
+
+
+def unlike(image: Tensor, reference: Tensor) -> ShapeError:
+    """Why two batches (N, C, H, W) cannot be compared, and what to do."""
+    expected, got, fixes = [], [], []
+    if reference.shape[0] != image.shape[0]:
+        expected.append(f"as many references as pictures, {len(image)}")
+        got.append(str(len(reference)))
+        expand = ": reference.expand(len(image), -1, -1, -1)" if len(reference) == 1 else ""
+        fixes.append(f"give each picture its reference{expand}")
+    if reference.shape[-2:] != image.shape[-2:]:
+        expected.append(f"a reference of {image.shape[-1]}×{image.shape[-2]} px")
+        got.append(f"{reference.shape[-1]}×{reference.shape[-2]} px")
+        fixes.append("crop or resize one, or take --align / align='affine' if one is a scan of the other")
+    if reference.shape[1] != image.shape[1]:
+        expected.append(f"a reference of {image.shape[1]} channel{'s' if image.shape[1] > 1 else ''}")
+        got.append(str(reference.shape[1]))
+        fixes.append("convert both to grey or to RGB")
+    return ShapeError(expected=", ".join(expected), got=", ".join(got), fix="; ".join(fixes))
 
 
 # Above this many pixels a local metric works in tiles of this side, on a CPU.

@@ -85,6 +85,8 @@ def check_device(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
         torch.empty(0, device=found)
+        if found.type == "meta":
+            raise NotImplementedError("it holds no numbers")
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
             expected="a device of this machine", got=f"{device!s} ({str(error).splitlines()[0][:80]})", fix="use 'cpu'"

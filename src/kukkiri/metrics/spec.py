@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Answers = Literal["sharpness", "quality", "fidelity"]
 Evidence = Literal["exact", "parity", "reconstruction", "unverified"]
+Sees = Literal["whole", "patches", "crops", "resized"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,11 @@ class MetricSpec:
         A tiny change of the picture changes the value a tiny bit (edge detectors and block rules do not).
     tileable : bool
         Tiles give the value of the whole, so that pictures of any size can be measured.
+    sees : 'whole' | 'patches' | 'crops' | 'resized'
+        What of a picture counts, unless an option says otherwise. 'whole': all of it at its own resolution, perhaps
+        beside smaller copies. 'patches': all of it, in small patches that are judged one by one (what is left over on
+        the right and below may not count). 'crops': a number of crops at its own resolution, so that of a large picture
+        most is never looked at. 'resized': all of it, brought to a fixed size, so that fine detail is lost.
     estimates_blur : bool
         The value is the sigma of a whole estimate, with interval and map: see `metrics.estimating`.
     evidence : 'exact' | 'parity' | 'reconstruction' | 'unverified'
@@ -47,9 +53,10 @@ class MetricSpec:
         implementation of the same definition; architecture proven with arbitrary weights; built from a description;
         not checked.
     weights : tuple of str
-        Keys in the catalogue of weights.
+        Keys in the catalogue of weights: all that is loaded by default, the metric's own first.
     needs_weights : bool
-        A network of which no checkpoint can be fetched: `weights=` must be given.
+        A network of which no checkpoint can be fetched: `weights=` must be given. `weights` then names only what is
+        fetched besides (a backbone).
     licence, paper : str
         Licence of method and weights where it restricts use; citation.
     """
@@ -70,6 +77,7 @@ class MetricSpec:
     deterministic: bool = True
     continuous: bool = True
     tileable: bool = False
+    sees: Sees = "whole"
     estimates_blur: bool = False
     weights: tuple[str, ...] = ()
     needs_weights: bool = False

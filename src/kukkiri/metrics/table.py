@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 
-from kukkiri.errors import unknown_name
+from kukkiri.errors import WeightError, unknown_name
 from kukkiri.metrics.spec import MetricSpec
 
 # Dotted names, not imports: the families stand on a higher floor than this table.
@@ -51,6 +51,30 @@ def spec_of(name: str) -> MetricSpec:
     if name not in specs:
         raise unknown_name("the name of a metric", name, specs, f"'kukkiri list' shows all {len(specs)}")
     return specs[name]
+
+
+def check_own_key(spec: MetricSpec, weights: object) -> None:
+    """Make sure that weights named by a key of the catalogue are this metric's, before anything is downloaded.
+
+    Parameters
+    ----------
+    spec : MetricSpec
+    weights : str, path, or mapping of Tensor
+        Whatever is no key of the catalogue is not judged.
+
+    Raises
+    ------
+    WeightError
+        If the key is another metric's; the message names the metric's own.
+    """
+    from kukkiri.weights.catalogue import catalogue
+
+    if isinstance(weights, str) and weights in catalogue() and weights not in spec.weights:
+        raise WeightError(
+            expected=f"weights of {spec.name}: {', '.join(spec.weights) or 'none in the catalogue'}",
+            got=f"the key {weights}, which belongs to another network",
+            fix="choose one of its own" if spec.weights else "pass the path of a file",
+        )
 
 
 def metric_names(names: Sequence[str] | str | None, default: Sequence[str] = DEFAULT_METRICS) -> tuple[str, ...]:

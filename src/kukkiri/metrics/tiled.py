@@ -170,7 +170,7 @@ class _Sums:
         self.left_out = None if left_out is None else left_out[within.slices]
         self.whole = (self.box.height, self.box.width)
         self.step, self.margin = metric.tiling(*self.whole, size)
-        self.reach = metric.reach(*self.whole)
+        self.shadow = metric.shadow(*self.whole)
         self.totals: tuple[Tensor, ...] = ()
         self._sum: Tensor | None = None
 
@@ -191,7 +191,9 @@ class _Sums:
         r = None if reference is None else reference.pixels[None, :, *place].contiguous().to(self.metric.device)
         weights = torch.ones_like(x[:, :1])
         if self.left_out is not None:
-            weights = (~_dilated(self.left_out, outer, self.reach)).to(x).expand_as(weights)
+            weights = (~_dilated(self.left_out, outer, self.shadow)).to(x).expand_as(weights)
+            hidden = self.left_out[outer.slices].to(x.device)
+            x, r = self.metric.hide(x, hidden), None if r is None else self.metric.hide(r, hidden)
         weights = core_weights(weights, outer, core)
         return self.metric.statistics(x, r, weights, self.totals, self.whole)
 

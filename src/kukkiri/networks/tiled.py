@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kukkiri.images.tiles import layout
 
-# Pictures of up to this many pixels go through whole: 64 channels at full resolution then take half a gigabyte.
+# Up to this many pixels go through at once: 64 channels at full resolution then take half a gigabyte.
 LARGE = 1 << 21
 # Side of a tile without its margin, pixels.
 TILE = 1024
@@ -36,16 +36,21 @@ def tiled_features(
     stride, reach : int
         A value is a function of the pixels from `reach` before to `reach` after the first of its stride.
     large, tile : int
-        From how many pixels on it works in tiles, and their side, pixels.
+        Up to how many pixels go through at once, all samples together: of more, some samples at a time, and a sample
+        that is larger by itself in tiles. Side of a tile, pixels.
 
     Returns
     -------
     Tensor, (N, C', H', W')
         As `features(image)`, to rounding.
     """
-    height, width = image.shape[-2:]
-    if height * width <= large or (torch.is_grad_enabled() and image.requires_grad):
+    samples, _, height, width = image.shape
+    if samples * height * width <= large or (torch.is_grad_enabled() and image.requires_grad):
         return features(image)
+    if samples > 1:
+        together = max(large // (height * width), 1)
+        parts = torch.split(image, together)
+        return torch.cat([tiled_features(part, features, stride, reach, large=large, tile=tile) for part in parts])
     step = -(-tile // stride) * stride
     rows: list[list[Tensor]] = []
     for outer, (down, across) in layout(height, width, step, -(-reach // stride) * stride):

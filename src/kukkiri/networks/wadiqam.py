@@ -6,7 +6,9 @@ parameters are those of the published PyTorch checkpoints (`features.0.weight` â
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,8 @@ _HEADS = {
     "fc1w_nr": "fc_w.0",
     "fc2w_nr": "fc_w.3",
 }
+# What chainer's and PyTorch's files call the tensors of a layer.
+_KINDS = {"W": "weight", "b": "bias"}
 
 
 def _trunk() -> nn.Sequential:
@@ -75,6 +79,7 @@ class PatchQuality(nn.Module):
             self.fc_w = _head(inputs)
         # Set by what is loaded: see `from_any_layout`.
         self.floor = PORT_FLOOR
+        self.layout: Literal["own", "authors", "port"] = "own"
 
     def forward(self, patches: Tensor, reference: Tensor | None = None) -> Tensor:
         """Quality and weight of each patch.
@@ -100,7 +105,7 @@ class PatchQuality(nn.Module):
         return torch.cat((quality, torch.relu(self.fc_w(features)) + self.floor), 1)
 
     def from_any_layout(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of any published layout by the names of this network; remembers the layout's `floor`.
+        """The tensors of any published layout by the names of this network; remembers `layout` and its `floor`.
 
         Parameters
         ----------
@@ -108,7 +113,7 @@ class PatchQuality(nn.Module):
             One of three: this network's own names (IQA-PyTorch); the authors' chainer names (`conv1/W`, `fc1_a/b`, '.'
             for '/' allowed), made for pixels 0 â€¦ 255 and features in the order difference, picture, reference; those of
             the earlier PyTorch port (`conv1.weight`, `fc1_q.weight`, `fc1q_nr.weight`), in the authors' order for
-            pixels in [0, 1].
+            pixels in [0, 1]. Any name of a layout tells it, so that a file that lacks some is read as what it is.
 
         Returns
         -------
@@ -116,21 +121,32 @@ class PatchQuality(nn.Module):
             Names that belong to no layout are left as they are.
         """
         state = {name.replace("/", "."): value for name, value in state.items()}
-        authors = "conv1.W" in state
-        if not authors and "conv1.weight" not in state:
-            self.floor = PORT_FLOOR
+        self.layout = _layout(state)
+        self.floor = PORT_FLOOR if self.layout == "own" else AUTHORS_FLOOR
+        if self.layout == "own":
             return state
-        self.floor = AUTHORS_FLOOR
         places = [place for place, layer in enumerate(self.features) if isinstance(layer, nn.Conv2d)]
         layers = _HEADS | {f"conv{i}": f"features.{place}" for i, place in enumerate(places, start=1)}
-        kinds = {"W": "weight", "b": "bias"}
         found: dict[str, Tensor] = {}
         for name, value in state.items():
             layer, _, kind = name.rpartition(".")
-            found[f"{layers[layer]}.{kinds.get(kind, kind)}" if layer in layers else name] = value
-        if authors:
-            found["features.0.weight"] = found["features.0.weight"].float() * 255
+            found[f"{layers[layer]}.{_KINDS.get(kind, kind)}" if layer in layers else name] = value
+        first = found.get("features.0.weight")
+        if self.layout == "authors" and first is not None and first.is_floating_point():
+            found["features.0.weight"] = first.float() * 255
         for name in {"fc_q.0.weight", "fc_w.0.weight"} & found.keys():
             if found[name].shape[1:] == (3 * FEATURES,):
                 found[name] = torch.cat(found[name].chunk(3, 1)[::-1], 1)
         return found
+
+
+def _layout(state: dict[str, Tensor]) -> Literal["own", "authors", "port"]:
+    """Whose names these are: chainer's, the earlier port's, or those of this network (also where none is known)."""
+    kinds = {
+        name.rpartition(".")[2]
+        for name in state
+        if name.rpartition(".")[0] in _HEADS or re.match(r"conv([1-9]|10)\.", name)
+    }
+    if kinds & _KINDS.keys():
+        return "authors"
+    return "port" if kinds & set(_KINDS.values()) else "own"

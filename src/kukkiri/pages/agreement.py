@@ -112,6 +112,7 @@ def write_agreement_page(
     views: Sequence[AgreementView],
     *,
     data: str,
+    failed: Sequence[tuple[str, str]] = (),
     language: str,
     version: str,
     title: str | None = None,
@@ -125,6 +126,8 @@ def write_agreement_page(
     views : sequence of AgreementView
     data : str
         The data set, shown as it is.
+    failed : sequence of (str, str)
+        Names of metrics that failed, and why.
     language : 'en' | 'ja'
     version : str
         Of Kukkiri.
@@ -147,6 +150,7 @@ def write_agreement_page(
         when=when,
         version=version,
         data=one_line(data),
+        failed=[(one_line(name), one_line(why, 600)) for name, why in failed],
         parts=[_part(view, t) for view in views],
         shown_failures=_LISTED,
     )
@@ -157,6 +161,7 @@ def _part(view: AgreementView, t: Mapping[str, str]) -> dict[str, Any]:
     worst = sorted((p for p in view.points if p.worst), key=_misfit, reverse=True)
     return {
         "view": view,
+        "drawn": any(f.low is not None and f.low == f.low for f in view.figures),
         "level": f"{100 * view.level:.4g}",
         "headline": [f for f in view.figures if f.curve in ("", "logistic-4")],
         "figures": [(f, number(f.value), number(f.low), number(f.high)) for f in view.figures],

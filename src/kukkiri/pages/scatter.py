@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 WIDTH, HEIGHT = 640, 440
-# Room for the labels: left, right, top, bottom.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 52
+# Room for the labels, which are larger on a phone: left, right, top, bottom.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 88, 16, 12, 60
 _TICKS = 6
 # More circles than this make a page slow and show no more.
 MOST = 4000
@@ -62,7 +63,7 @@ def scatter(
     points : sequence of (x, y, tip, marked)
         Finite. Of more than `most` an even choice is drawn; marked ones always are, and on top.
     curves : sequence of (name, points)
-        Drawn as lines, where they lie within the heights of the points.
+        Drawn as lines, cut where they leave the heights of the points.
     most : int
     """
     across = _Axis([p[0] for p in points], _LEFT, WIDTH - _RIGHT)
@@ -70,10 +71,7 @@ def scatter(
     plain = [p for p in points if not p[3]]
     kept = plain if len(plain) <= most else [plain[i * len(plain) // most] for i in range(most)]
     chosen = [*kept, *(p for p in points if p[3])]
-    paths = []
-    for name, line in curves:
-        inside = [(across.place(x), up.place(y)) for x, y in line if up.low <= y <= up.high]
-        paths.append((name, "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in inside) if inside else ""))
+    paths = [(name, _path(line, across, up)) for name, line in curves]
     return Scatter(
         across=across.ticks,
         up=up.ticks,
@@ -81,6 +79,24 @@ def scatter(
         paths=tuple(paths),
         total=len(points),
     )
+
+
+def _path(line: Sequence[tuple[float, float]], across: _Axis, up: _Axis) -> str:
+    """A line, cut at the heights of the frame; after a gap the pen is lifted."""
+    pieces: list[str] = []
+    pen: tuple[float, float] | None = None
+    for (x0, y0), (x1, y1) in pairwise(line):
+        # The parts of the way, from 0 to 1, at which it enters the frame and leaves it.
+        ends = sorted((edge - y0) / (y1 - y0) for edge in (up.low, up.high)) if y0 != y1 else [0.0, 1.0]
+        begin, end = max(0.0, ends[0]), min(1.0, ends[1])
+        if begin > end or (y0 == y1 and not up.low <= y0 <= up.high):
+            continue
+        ways = [(x0 + part * (x1 - x0), y0 + part * (y1 - y0)) for part in (begin, end)]
+        if pen is None or begin > 0 or pen != (x0, y0):
+            pieces.append(f"M{across.place(ways[0][0]):.1f} {up.place(ways[0][1]):.1f}")
+        pieces.append(f"L{across.place(ways[1][0]):.1f} {up.place(ways[1][1]):.1f}")
+        pen = (x1, y1) if end == 1 else None
+    return "".join(pieces)
 
 
 class _Axis:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,24 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.errors import InputError
-from kukkiri.images.colour import luma
+from kukkiri.images.decimation import spread
+from kukkiri.images.filtering import dilate
+from kukkiri.images.masks import Box, bounding_box, largest_free_box
+from kukkiri.metrics.base import LocalMetric
+from kukkiri.quality.map_pictures import map_picture, stages_picture
 from kukkiri.replacing import replacing
 
 if TYPE_CHECKING:
     from kukkiri.metrics.base import Metric
     from kukkiri.quality.aligning import Ready
-
-# Longest and least side of the picture for people, pixels: larger ones are averaged, smaller ones repeated.
-LONGEST, LEAST = 2000, 320
-# How strong the colour is where nothing is wrong, and where most is.
-FAINT, STRONG = 0.15, 0.8
-# Of a map without a range of its own: the share of pixels whose values the colours span.
-SPAN = (0.005, 0.995)
-INK, MUTED = "#1f2933", "#667380"
 
 
 class MapNames:
@@ -47,13 +41,13 @@ class MapNames:
         return stem
 
 
-def has_map(metric: Metric) -> bool:
+def has_map(metric: Metric | type[Metric]) -> bool:
     """Whether a metric tells where in a picture its score comes from."""
     return callable(getattr(metric, "map", None))
 
 
 def map_values(metric: Metric, ready: Ready) -> Tensor:
-    """The map of a metric at the size of the picture.
+    """The map of a metric at the size of the picture, made of what its score is made of.
 
     Parameters
     ----------
@@ -64,7 +58,8 @@ def map_values(metric: Metric, ready: Ready) -> Tensor:
     Returns
     -------
     Tensor, (H, W), float32
-        NaN where nothing counts.
+        NaN where nothing counts: what is masked, windows that look into it, and all outside the largest rectangle
+        without it if the metric cuts pictures to that.
 
     Raises
     ------
@@ -73,21 +68,84 @@ def map_values(metric: Metric, ready: Ready) -> Tensor:
     """
     if not has_map(metric):
         raise InputError(
-            expected="a metric that has a map (ssim and gmsd do)", got=metric.spec.name, fix="choose another"
+            expected="a metric that has a map",
+            got=metric.spec.name,
+            fix="choose another: docs/compare.md lists them",
         )
-    pair = (ready.image,) if ready.reference is None else (ready.image, ready.reference)
+    size = (ready.image.height, ready.image.width)
+    whole = torch.full(size, math.nan)
+    box, pair, free = _counted(metric, ready)
     compute: Any = metric.map
     with torch.no_grad():
         values: Tensor = compute(*pair).detach().float().cpu()
+    if tuple(values.shape[-2:]) != (box.height, box.width):
+        values = F.interpolate(values, size=(box.height, box.width), mode="nearest-exact")
+    whole[box.slices] = values[0, 0].masked_fill(~free, math.nan)
+    return whole
+
+
+def stage_values(metric: Metric, ready: Ready) -> Tensor | None:
+    """What each layer of a network adds to its map, at the size of the picture: LPIPS and DISTS.
+
+    Parameters
+    ----------
+    metric : Metric
+    ready : Ready
+
+    Returns
+    -------
+    Tensor, (L, H, W), float32, or None
+        None if the metric has no layers that add up, or the picture is too large to be taken whole.
+    """
+    from kukkiri.quality.full_reference.feature_comparison import LARGE, FeatureComparison
+
+    if not isinstance(metric, FeatureComparison):
+        return None
+    box, pair, free = _counted(metric, ready)
+    if box.height * box.width > LARGE * metric.strides[0]:
+        return None
+    with torch.no_grad():
+        x, r = (metric.prepared(one.to(metric.device)) for one in pair)
+        layers = [
+            F.interpolate(metric.local(layer, a, b), size=(box.height, box.width), mode="bilinear").float().cpu()[0, 0]
+            for layer, (a, b) in enumerate(metric._pairs(x, r))
+        ]
+    whole = torch.full((len(layers), ready.image.height, ready.image.width), math.nan)
+    whole[:, *box.slices] = torch.stack(layers).masked_fill(~free, math.nan)
+    return whole
+
+
+def _counted(metric: Metric, ready: Ready) -> tuple[Box, tuple[Tensor, ...], Tensor]:
+    """The rectangle that is measured, the pictures (1, C, h, w) in it, and where (h, w) something counts.
+
+    As `Metric` treats masks: a window that looks under one adds nothing to the score, so nothing to the map.
+    """
+    pictures = [ready.image] if ready.reference is None else [ready.image, ready.reference]
+    batches = [picture.pixels.detach()[None] for picture in pictures]
     size = (ready.image.height, ready.image.width)
-    if tuple(values.shape[-2:]) != size:
-        values = F.interpolate(values, size=size, mode="nearest-exact")
-    whole = values[0, 0]
-    return whole if ready.mask is None else whole.masked_fill(ready.mask.cpu(), math.nan)
+    left_out = torch.zeros(size, dtype=torch.bool) if ready.mask is None else ready.mask.cpu()
+    if not bool(left_out.any()):
+        return Box(0, 0, *size), tuple(batches), ~left_out
+    box = bounding_box(~left_out) if metric.takes_weights else largest_free_box(left_out)
+    left_out = left_out[box.slices]
+    pair = tuple(metric.hide(batch[..., *box.slices].cpu(), left_out) for batch in batches)
+    inner = metric.inside(Box(0, 0, box.height, box.width))
+    free = ~left_out
+    reach = metric.shadow(inner.height, inner.width)
+    if isinstance(metric, LocalMetric) and reach:
+        # One pixel of each square of the grid stands for it.
+        step = metric.grid(inner.height, inner.width)
+        counts = ~dilate(left_out[inner.slices], reach)[::step, ::step]
+        spreaded = spread(counts.float()[None, None], step, (inner.height, inner.width))[0, 0] > 0.5
+        free = torch.zeros_like(free)
+        free[inner.slices] = spreaded
+    return box, pair, free
 
 
 def write_map(folder: Path, stem: str, metric: Metric, ready: Ready) -> Path:
     """Write FOLDER/STEM-METRIC.png, the map in colour over the picture in grey, and .tif, its values as floats.
+
+    And of LPIPS and DISTS FOLDER/STEM-METRIC-stages.png, what each layer adds to the map, layer by layer.
 
     Parameters
     ----------
@@ -124,94 +182,12 @@ def write_map(folder: Path, stem: str, metric: Metric, ready: Ready) -> Path:
             software="kukkiri",
             description=f"map of {metric.spec.name}; NaN where nothing counts",
         )
-    with replacing(drawn) as temporary:
-        picture = map_picture(values, ready.image.pixels, metric)
-        temporary.write_bytes(bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=6)))
+    picture = map_picture(values, ready.image.pixels, metric)
+    stages = stage_values(metric, ready)
+    sheets = [(drawn, picture)]
+    if stages is not None:
+        sheets.append((place.with_name(place.name + "-stages.png"), stages_picture(stages, ready.image.pixels, metric)))
+    for target, sheet in sheets:
+        with replacing(target) as temporary:
+            temporary.write_bytes(bytes(imagecodecs.png_encode(np.ascontiguousarray(sheet), level=6)))
     return drawn
-
-
-def map_picture(values: Tensor, pixels: Tensor, metric: Metric) -> NDArray[np.uint8]:
-    """The picture in grey, over it in colour what is worse, beside it the scale.
-
-    Parameters
-    ----------
-    values : Tensor, (H, W)
-        The map; NaN where nothing counts.
-    pixels : Tensor, (C, H, W), values in [0, 1]
-    metric : Metric
-        Its direction, and its `map_range` if it has one: then one colour means one value on every picture. Otherwise
-        the colours span the values of this map.
-
-    Returns
-    -------
-    ndarray of uint8, (h, w, 3)
-    """
-    import matplotlib as mpl
-
-    step = max(1, math.ceil(max(values.shape) / LONGEST))
-    known = values.isfinite()
-    # What counts alone makes the mean of a square of pixels.
-    sums, counts = (
-        F.avg_pool2d(t[None, None], step, ceil_mode=True, count_include_pad=False)[0, 0]
-        for t in (values.nan_to_num(0.0, 0.0, 0.0), known.float())
-    )
-    small = sums / counts.clamp_min(1e-9)
-    grey = F.avg_pool2d(luma(pixels[None].cpu()), step, ceil_mode=True, count_include_pad=False)[0, 0]
-    low, high = _limits(values[known], metric)
-    better = metric.spec.higher_is_better
-    share = ((small - low) / (high - low)).clamp(0, 1)
-    worse = 1 - share if better else share
-    colours = torch.from_numpy(np.asarray(mpl.colormaps["inferno"](worse.numpy())[..., :3], np.float32))
-    opacity = ((FAINT + (STRONG - FAINT) * worse) * (counts > 0.5))[..., None]
-    backdrop = (0.15 + 0.8 * grey.clamp(0, 1))[..., None]
-    mixed = (backdrop * (1 - opacity) + colours * opacity).clamp(0, 1)
-    picture = (mixed * 255).round().byte().numpy()
-    enlarged = max(1, LEAST // max(picture.shape[:2]))
-    picture = picture.repeat(enlarged, 0).repeat(enlarged, 1)
-    return _with_scale(picture, (low, high), metric)
-
-
-def _limits(values: Tensor, metric: Metric) -> tuple[float, float]:
-    given = getattr(metric, "map_range", None)
-    if given is not None:
-        return float(given[0]), float(given[1])
-    if values.numel() == 0:
-        return 0.0, 1.0
-    thinned = values[:: max(1, values.numel() // 500_000)]
-    low, high = torch.quantile(thinned, torch.tensor(SPAN)).tolist()
-    return low, max(high, low + 1e-6)
-
-
-def _with_scale(picture: NDArray[np.uint8], limits: tuple[float, float], metric: Metric) -> NDArray[np.uint8]:
-    """The picture, pixel for pixel, and the scale beside it: what is worse on top."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    height, width = picture.shape[:2]
-    zoom = min(max(max(height, width) / 900, 0.8), 2.2)
-    margin, strip, dpi = round(14 * zoom), round(118 * zoom), 100 * zoom
-    total = max(height, round(240 * zoom))
-    canvas = margin + width + strip, total + 2 * margin
-    better = metric.spec.higher_is_better
-    with mpl.rc_context({"font.family": "sans-serif", "text.color": INK, "ytick.labelcolor": MUTED}):
-        figure = Figure(figsize=((canvas[0] + 0.01) / dpi, (canvas[1] + 0.01) / dpi), dpi=dpi, facecolor="white")
-        left = (margin + width + 16 * zoom) / canvas[0]
-        bar = figure.add_axes(
-            (left + 10 * zoom / canvas[0], 44 * zoom / canvas[1], 16 * zoom / canvas[0], 1 - 100 * zoom / canvas[1])
-        )
-        colours = mpl.colormaps["inferno_r" if better else "inferno"]
-        scale = figure.colorbar(mpl.cm.ScalarMappable(mpl.colors.Normalize(*limits), colours), cax=bar)
-        scale.outline.set_visible(False)
-        bar.tick_params(length=0, labelsize=8, pad=3)
-        bar.yaxis.set_major_formatter(lambda v, _: f"{v:.3g}")
-        if better:
-            bar.invert_yaxis()
-        figure.text(left, 1 - 20 * zoom / canvas[1], metric.spec.name, fontsize=9, color=INK, va="center")
-        for at, said in ((canvas[1] - 40 * zoom, "worse"), (28 * zoom, "better")):
-            figure.text(left, at / canvas[1], said, fontsize=8, color=MUTED, va="center", style="italic")
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="rgba", dpi=dpi)
-    framed: NDArray[np.uint8] = np.frombuffer(buffer.getvalue(), np.uint8).reshape(*canvas[::-1], 4)[..., :3].copy()
-    top = margin + (total - height) // 2
-    framed[top : top + height, margin : margin + width] = picture
-    return framed

@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kukkiri.errors import one_line
+
+# How alike two names are that may be meant for one, 0 to 1: of 'img_001' and 'img_002' it is 0.86.
+NEAR = 0.7
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,19 @@ def pair_by_name(
     return pairs
 
 
+def bare(path: Path) -> Path:
+    """A path without its suffix; '.ome.tif' is one suffix."""
+    stem = path.with_suffix("")
+    double = path.suffix.lower() in (".tif", ".tiff") and stem.suffix.lower() == ".ome"
+    return stem.with_suffix("") if double else stem
+
+
 def _by_name(files: Sequence[Path], folder: Path) -> dict[str, list[Path]]:
     named: defaultdict[str, list[Path]] = defaultdict(list)
     for file in files:
         inner = file.relative_to(folder) if file.is_relative_to(folder) else Path(file.name)
         # One letter may be written in two ways in Unicode, and file systems differ in which they keep.
-        named[unicodedata.normalize("NFC", inner.with_suffix("").as_posix())].append(file)
+        named[unicodedata.normalize("NFC", bare(inner).as_posix())].append(file)
     return dict(named)
 
 
@@ -100,10 +110,30 @@ def _why(
         return _missing(name, "reference", theirs, folder)
     many, what = (found, "picture") if len(found) > 1 else (partners, "reference")
     listed = ", ".join(one_line(path.name, 60) for path in many[:4])
-    return f"expected one {what} named {one_line(name, 120)}, got {len(many)}: {listed}; rename or move the others"
+    return f"expected one {what} named '{one_line(name, 120)}', got {len(many)}: {listed}; rename or move the others"
 
 
 def _missing(name: str, what: str, there: dict[str, list[Path]], folder: Path) -> str:
-    near = difflib.get_close_matches(name, there, n=1, cutoff=0.8)
-    hint = f"there is {one_line(near[0], 120)}; rename one" if near else "add it, or take the other one away"
-    return f"expected a {what} named {one_line(name, 120)} in {one_line(folder, 200)}, got none; {hint}"
+    near = _near(name, there)
+    hint = f"there is '{one_line(near, 120)}'; rename one" if near else "add it, or take the other one away"
+    named = f"'{one_line(name, 120)}' (any picture suffix)"
+    return f"expected a {what} {named} in {one_line(folder, 200)}, got none; {hint}"
+
+
+def _near(name: str, there: Iterable[str]) -> str | None:
+    """The name that was most likely meant: the same but for case, one that goes on where the other ends, or alike."""
+    folded = {other.casefold(): other for other in there}
+    wanted = name.casefold()
+    if wanted in folded:
+        return folded[wanted]
+    longer = [other for other in folded if _goes_on(other, wanted) or _goes_on(wanted, other)]
+    if longer:
+        return folded[min(longer, key=lambda other: abs(len(other) - len(wanted)))]
+    near = difflib.get_close_matches(wanted, folded, n=1, cutoff=NEAR)
+    return folded[near[0]] if near else None
+
+
+def _goes_on(longer: str, shorter: str) -> bool:
+    """Whether a name is the other with something appended: 'a_restored' and 'a', but not '12' and '1'."""
+    rest = longer.removeprefix(shorter)
+    return bool(shorter) and rest != longer and rest != "" and not rest[0].isalnum() and "/" not in rest

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError
@@ -31,6 +31,7 @@ def quality(
     device: str | None = None,
     max_side: int | None = None,
     precision: Precision | None = None,
+    **options: Any,
 ) -> Score:
     """How good (or how sharp) is a picture, by itself?
 
@@ -48,6 +49,8 @@ def quality(
         Of metrics that are networks: pictures with a longer side are reduced to it first.
     precision : 'float32' | 'bfloat16' | 'float16', optional
         Of metrics that are networks; see `kukkiri.metrics.learned`.
+    **options
+        The metric's own, as for `kk.metric`: crops=, seed=, downsample=, …
 
     Returns
     -------
@@ -61,7 +64,7 @@ def quality(
     from kukkiri.images.image import as_image
     from kukkiri.quality.aligning import Ready
 
-    measure = _built(metric, weights=weights, device=device, max_side=max_side, precision=precision)
+    measure = _built(metric, options, weights=weights, device=device, max_side=max_side, precision=precision)
     picture = as_image(image)
     _say_planes(image, picture)
     return score(Ready(picture, None, _mask(mask, picture, picture)), measure)
@@ -79,17 +82,19 @@ def compare(
     device: str | None = None,
     max_side: int | None = None,
     precision: Precision | None = None,
+    **options: Any,
 ) -> Score:
     """How near is a picture to its reference?
 
     Parameters
     ----------
     image, reference : image-like
-        Of one size, unless they are aligned.
+        Of one size, unless they are aligned. If one is grey and the other in colour, the grey channel is repeated.
     metric : str or Metric
         Any that needs a reference.
     mask : 'auto' | None | Boolean (H, W) of the picture
-        True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text in the reference.
+        True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text in the reference; with
+        `align` in the picture too, since they need not lie at the same place.
     align : False | True | 'translation' | 'affine' | 'homography'
         Bring the reference into register with the picture first, to a few hundredths of a pixel: a scan with its
         original. True is 'affine'. The picture's pixels stay as they are; what lies outside the reference is masked.
@@ -101,6 +106,8 @@ def compare(
         Of metrics that are networks: pictures with a longer side are reduced to it first.
     precision : 'float32' | 'bfloat16' | 'float16', optional
         Of metrics that are networks; see `kukkiri.metrics.learned`.
+    **options
+        The metric's own, as for `kk.metric`: crops=, seed=, downsample=, …
 
     Returns
     -------
@@ -115,25 +122,28 @@ def compare(
     from kukkiri.images.image import as_image
     from kukkiri.quality.aligning import in_register
 
-    measure = _built(metric, weights=weights, device=device, max_side=max_side, precision=precision)
+    measure = _built(metric, options, weights=weights, device=device, max_side=max_side, precision=precision)
     x, r = as_image(image), as_image(reference)
     for given, picture in ((image, x), (reference, r)):
         _say_planes(given, picture)
     if align is False:
         return score(in_register(x, r, _mask(mask, r, x), False), measure)
-    own = mask if isinstance(mask, str) else None
-    ready = in_register(x, r, _mask(own, r, r), align, tones=tones)
-    given_mask = None if isinstance(mask, str) else _mask(mask, x, x)
-    if given_mask is not None and ready.mask is not None:
-        ready = replace(ready, mask=ready.mask | given_mask)
-    return score(ready, measure)
+    # Found by itself, the mask is in two parts, each on its own grid; given, it is the picture's.
+    hidden = _mask(mask, r, r) if isinstance(mask, str) else None
+    return score(in_register(x, r, hidden, align, tones=tones, own_mask=_mask(mask, x, x)), measure)
 
 
-def _built(metric: str | Metric, **options: Any) -> Metric:
+def _built(metric: str | Metric, options: dict[str, Any], **common: Any) -> Metric:
     from kukkiri.metrics.build import metric as build
 
-    chosen = {name: value for name, value in options.items() if value is not None}
+    chosen = options | {name: value for name, value in common.items() if value is not None}
     if isinstance(metric, str):
+        if "," in metric:
+            raise InputError(
+                expected="the name of one metric",
+                got=repr(metric),
+                fix="call it once a metric, or use 'kukkiri compare -m a,b' or 'kukkiri quality -m a,b'",
+            )
         return build(metric, **chosen)
     if chosen:
         raise InputError(
@@ -174,15 +184,23 @@ def automatic_mask(image: Image) -> Tensor | None:
 
 
 def score(ready: Ready, metric: Metric) -> Score:
-    """The score by a metric that is built, of pictures that are read and, if need be, aligned."""
+    """The score by a metric that is built, of pictures that are read and, if need be, aligned.
+
+    Raises
+    ------
+    InputError
+        If a network gives no finite number, or another metric an infinity that its range does not have.
+    """
     from kukkiri.metrics.score import Score
     from kukkiri.quality.aligning import AlignedScore
 
     image, mask = ready.image, ready.mask
     if mask is not None and not bool(mask.any()):
         mask = None
+    value = float(metric(image, ready.reference, mask=mask))
+    _check_value(value, metric)
     found = Score(
-        value=float(metric(image, ready.reference, mask=mask)),
+        value=value,
         metric=metric.spec.name,
         higher_is_better=metric.spec.higher_is_better,
         unit=metric.spec.unit,
@@ -190,4 +208,19 @@ def score(ready: Ready, metric: Metric) -> Score:
     )
     if ready.registration is None:
         return found
-    return AlignedScore(**vars(found), registration=ready.registration)
+    return AlignedScore(**vars(found), registration=ready.registration, tones=ready.tones)
+
+
+def _check_value(value: float, metric: Metric) -> None:
+    from kukkiri.metrics.learned import LearnedMetric
+
+    network = isinstance(metric, LearnedMetric)
+    # NaN of a classical metric says that there is nothing to measure; PSNR of identical pictures is infinite.
+    if math.isfinite(value) or (not network and (math.isnan(value) or value in metric.spec.value_range)):
+        return
+    short = network and metric.precision == "float16"
+    raise InputError(
+        expected=f"a finite score of {metric.spec.name}",
+        got=str(value),
+        fix="take precision bfloat16 or float32: float16 overflows" if short else "check its weights and the picture",
+    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from kukkiri.weights.cache import cache_dir, path_of, present, verify
 from kukkiri.weights.catalogue import WeightEntry, catalogue, entry_of
 from kukkiri.weights.fetching import fetch
-from kukkiri.weights.loading import check_layout, load_tensors, locate
-from kukkiri.weights.networks import Weights, load_into
+from kukkiri.weights.loading import check_layout, flattened, load_parts, load_tensors, locate
+from kukkiri.weights.networks import Weights, load_into, state_of
 
 __all__ = [
     "WeightEntry",
@@ -19,10 +19,13 @@ __all__ = [
     "check_layout",
     "entry_of",
     "fetch",
+    "flattened",
     "load_into",
+    "load_parts",
     "load_tensors",
     "locate",
     "path_of",
     "present",
+    "state_of",
     "verify",
 ]

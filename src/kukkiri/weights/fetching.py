@@ -48,7 +48,7 @@ def fetch(
     mirror : str, optional
         Base address: the file is taken from `mirror/<file name>` and nowhere else. Default: `KUKKIRI_MIRROR`.
     accept_licence : bool
-        Accept a licence that forbids commercial use, and remember that.
+        Accept a licence that forbids commercial use, and remember that at once, whether or not the download succeeds.
 
     Returns
     -------

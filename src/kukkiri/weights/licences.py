@@ -35,6 +35,31 @@ def accept(entry: WeightEntry) -> None:
         ) from error
 
 
+def forget(entry: WeightEntry) -> bool:
+    """Take an acceptance back, if one is remembered: the file stays, but is not used until it is accepted again.
+
+    Returns
+    -------
+    bool
+        Whether one was remembered. What the environment accepts is not touched.
+
+    Raises
+    ------
+    WriteError
+        If it is remembered in a folder that cannot be written to.
+    """
+    note = cache_dir() / "accepted" / entry.key
+    try:
+        note.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise WriteError(
+            expected=f"a folder to write to at {note.parent}", got=str(error.strerror), fix=f"delete {note} yourself"
+        ) from error
+    return True
+
+
 def require(entry: WeightEntry, *, accept_now: bool = False) -> None:
     """Raise LicenceError unless the licence is accepted, now or before."""
     if accepted(entry):

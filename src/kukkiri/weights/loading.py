@@ -78,13 +78,9 @@ def load_tensors(
     UnknownNameError
         If it is neither a key nor a path.
     """
-    path = locate(key_or_path)
-    if isinstance(key_or_path, str) and key_or_path in catalogue():
-        path = require_whole(entry_of(key_or_path))
-    contents = _read(path)
+    contents, path = _contents(key_or_path)
     if isinstance(inside, tuple):
-        there = [name for name in inside if isinstance(contents, Mapping) and isinstance(contents.get(name), Mapping)]
-        contents = contents[there[0]] if there else contents
+        contents = unwrapped(contents, inside)
     elif inside is not None:
         if not (isinstance(contents, Mapping) and inside in contents):
             raise WeightError(
@@ -92,6 +88,47 @@ def load_tensors(
             )
         contents = contents[inside]
     return _named_tensors(contents, path)
+
+
+def load_parts(key_or_path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint that is a dict of state dicts, as 'part.name'. The file is read once.
+
+    Parameters
+    ----------
+    key_or_path : str or path
+        As for `locate`. A flat file, whose tensors bear such names already, gives the same.
+
+    Returns
+    -------
+    dict of Tensor
+        On the CPU; one level is flattened.
+
+    Raises
+    ------
+    WeightError
+        If it cannot be had, is damaged, or holds anything but named tensors and dicts of them.
+    UnknownNameError
+        If it is neither a key nor a path.
+    """
+    contents, path = _contents(key_or_path)
+    return _named_tensors(flattened(contents) if isinstance(contents, Mapping) else contents, path)
+
+
+def flattened(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """A dict of dicts as one, 'part.name'; what is no dict stays as it is."""
+    flat: dict[str, Any] = {}
+    for name, value in parts.items():
+        flat |= {f"{name}.{inner}": v for inner, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def unwrapped(contents: Any, entries: Sequence[str]) -> Any:
+    """What lies under the first of these names that holds a dict; the contents themselves if none does."""
+    if isinstance(contents, Mapping):
+        for name in entries:
+            if isinstance(contents.get(name), Mapping):
+                return contents[name]
+    return contents
 
 
 def check_layout(state: Mapping[str, Tensor], expected: Mapping[str, Sequence[int]], what: str) -> None:
@@ -138,6 +175,14 @@ def _locate_key(key: str) -> Path:
     return first_use(entry)
 
 
+def _contents(key_or_path: str | os.PathLike[str]) -> tuple[Any, Path]:
+    """What a file holds, and where it is; a catalogue's is compared with its sha256 first."""
+    path = locate(key_or_path)
+    if isinstance(key_or_path, str) and key_or_path in catalogue():
+        path = require_whole(entry_of(key_or_path))
+    return _read(path), path
+
+
 def _read(path: Path) -> Any:
     if path.suffix not in SUFFIXES:
         raise WeightError(
@@ -151,11 +196,14 @@ def _read(path: Path) -> Any:
         import torch
 
         return torch.load(path, map_location="cpu", weights_only=True)
-    # The readers of damaged files raise nearly everything there is; none of it may reach the user without the path.
+    # The readers of damaged files raise nearly everything there is, and torch's own words advise to run what is in
+    # the file: only an error of the disk speaks for itself.
     except Exception as error:
         raise WeightError(
             expected=f"a readable file of tensors at {path}",
-            got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+            got=(error.strerror or type(error).__name__)
+            if isinstance(error, OSError)
+            else "a file that is not a checkpoint (not a file of tensors, or one that holds code)",
             fix="get the file again; if it holds more than tensors, convert it to safetensors with its authors' code",
         ) from error
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 import kukkiri as kk
@@ -84,11 +85,25 @@ def test_parts_of_the_file(tmp_path: Path) -> None:
     torch.save(nested, tmp_path / "afine.pth")
     read = flat(tmp_path / "afine.pth")
     assert sorted(read) == sorted(f"{part}.{name}" for part in PARTS for name in ("a.b", "k"))
-    for other in (flat(nested), flat(read)):
+    save_file(read, tmp_path / "flat.safetensors")
+    for other in (flat(nested), flat(read), flat(tmp_path / "flat.safetensors")):
         assert all(torch.equal(read[name], other[name]) for name in read) and len(other) == len(read)
     torch.save({"natural": nested["natural"]}, tmp_path / "part.pth")
-    with pytest.raises(WeightError, match="finetuned_clip"):
+    with pytest.raises(WeightError, match="none of finetuned_clip"):
         flat(tmp_path / "part.pth")
+
+
+def test_the_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({part: {"k": torch.tensor(1.0)} for part in PARTS}, tmp_path / "afine.pth")
+    read, times = torch.load, []
+    monkeypatch.setattr(torch, "load", lambda *given, **options: times.append(given) or read(*given, **options))
+    flat(tmp_path / "afine.pth")
+    assert len(times) == 1
+
+
+def test_without_weights_both_ways_are_told() -> None:
+    with pytest.raises(WeightError, match=r"weights= \(or --weights a-fine=FILE"):
+        kk.metric("a-fine")
 
 
 def test_a_picture_may_be_better_than_its_reference() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import kukkiri as kk
 from filling import picture, spoilt
+from kukkiri.cli.list_metrics import _weights
 from kukkiri.errors import InputError, ShapeError, WeightError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.iqt_transformer import Attention
@@ -118,8 +119,14 @@ class TestIQT(Contract):
             kk.metric("iqt", weights={}, **options)
 
     def test_where_the_weights_are(self) -> None:
-        with pytest.raises(WeightError, match=r"epoch40\.pth"):
+        with pytest.raises(WeightError, match=r"epoch40\.pth.*--weights iqt=FILE"):
             kk.metric("iqt")
+
+    def test_lists_name_its_backbone(self) -> None:
+        """What is fetched when it is built stands in its spec, beside the word that its own weights must be given."""
+        spec = kk.metrics.spec_of("iqt")
+        assert spec.needs_weights and spec.weights == ("inception-resnet-v2-imagenet",)
+        assert any(words in _weights(spec) for words in ("your own, backbone to fetch", "your own, backbone present"))
 
 
 class TestStandard(Contract):

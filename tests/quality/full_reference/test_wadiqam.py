@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,11 +11,12 @@ import torch
 from torch import Tensor
 
 import kukkiri as kk
-from filling import picture, spoilt
+from filling import picture, spoilt, summary
 from kukkiri.errors import KukkiriError
 from kukkiri.networks.wadiqam import AUTHORS_FLOOR, PORT_FLOOR, PatchQuality
+from kukkiri.quality.full_reference import wadiqam as full_reference
 from kukkiri.quality.full_reference.wadiqam import patch_places
-from parity import ParityContract, filled_state, golden
+from parity import ParityContract, filled_state, golden, keeper
 
 
 class TestDIQaMFR(ParityContract):
@@ -32,11 +34,32 @@ class TestDIQaMFR(ParityContract):
 
 
 class TestWaDIQaMFR(ParityContract):
-    """As above, with weights. They are all cut off at 0 (tap: before), so that `test_ports` proves the weighted sum."""
+    """As above, with weights. The filling makes them all negative, so that they are cut off at 0 (tap: before).
+
+    The scores are therefore those of `diqam-fr`: what is proven here is where the weights come from, and that patches
+    without any weight count alike. `test_weights_above_zero` and `test_ports` prove the weighted sum.
+    """
 
     name = "wadiqam-fr"
     file = "wadiqam_fr.json"
     taps: ClassVar[dict[str, str]] = {**TestDIQaMFR.taps, "weight": "network.fc_w"}
+
+
+def test_weights_above_zero() -> None:
+    """The authors' chainer model where every patch counts, each as much as its weight says: not the plain mean."""
+    found = golden("wadiqam_fr_positive.json")
+    state = filled_state({name: tuple(shape) for name, shape in found["names"].items()})
+    metric: Any = kk.metric("wadiqam-fr", weights=state | {name: state[name].abs() for name in found["absolute"]})
+    for case in found["cases"]:
+        seen: dict[str, Any] = {}
+        handle = metric.network.fc_w.register_forward_hook(keeper(seen, "weight"))
+        with torch.inference_mode():
+            score = float(metric(*both("-fr", case)))
+        handle.remove()
+        assert score == pytest.approx(case["score"], rel=1e-4)
+        assert abs(score - case["mean"]) > 0.01 * abs(score) and seen["weight"].min() > 0
+        ours: Any = summary(seen["weight"])
+        np.testing.assert_allclose(ours["values"], case["taps"]["weight"]["values"], rtol=1e-3)
 
 
 def both(name: str, case: dict[str, Any]) -> tuple[Tensor, ...]:
@@ -121,7 +144,17 @@ def test_many_patches_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("options", [{"crops": 0}, {"crops": 4, "seed": -1}, {"crops": 2.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"crops": 0, "seed": 0},
+        {"crops": 4, "seed": -1},
+        {"crops": 2.5, "seed": 0},
+        {"crops": 4},
+        {"seed": True},
+        {"higher_is_better": "no"},
+    ],
+)
 def test_impossible_options(options: dict[str, Any]) -> None:
     state = PatchQuality(reference=True, weighted=True).state_dict()
     with pytest.raises(KukkiriError, match="expected .*, got .*; "):
@@ -132,5 +165,49 @@ def test_a_picture_without_any_patch() -> None:
     """The ports find no patch in a picture of 32 px; here that is an error, not a division by zero."""
     state = PatchQuality(reference=True, weighted=True).state_dict()
     metric = kk.metric("wadiqam-fr", weights=state, drop_last=True)
-    with pytest.raises(KukkiriError, match="expected .*, got 40×32; "):
+    with pytest.raises(
+        KukkiriError, match="expected more than 32 px a side with drop_last, got 40×32; leave drop_last"
+    ):
         metric(*both("-fr", {"picture": ["coffee", 32, 40]}))
+
+
+def test_a_seed_draws_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a seed the grid; with one the paper's number of patches (here 3, for speed), or what `crops` says."""
+    assert full_reference.CROPS == 32
+    monkeypatch.setattr(full_reference, "CROPS", 3)
+    state = PatchQuality(reference=True, weighted=True).state_dict()
+    pictures = both("-fr", {"picture": ["coffee", 64, 70]})
+    options: dict[str, dict[str, Any]] = {
+        "grid": {},
+        "grid too": {"seed": None},
+        "0": {"seed": 0},
+        "0 too": {"seed": 0, "crops": 3},
+        "1": {"seed": 1},
+    }
+    metrics = {name: kk.metric("diqam-fr", weights=state, **given) for name, given in options.items()}
+    scores = {name: float(metric(*pictures)) for name, metric in metrics.items()}
+    assert scores["grid"] == scores["grid too"] and scores["0"] == scores["0 too"]
+    assert len(set(scores.values())) == 3
+
+
+def test_the_direction_is_the_checkpoints(caplog: pytest.LogCaptureFixture) -> None:
+    """A score's direction can be told, and must be where a layout is also that of differential opinions."""
+    own = PatchQuality(reference=True, weighted=True).state_dict()
+    theirs = filled_state({name: tuple(shape) for name, shape in golden("diqam_fr.json")["names"].items()})
+    with caplog.at_level(logging.WARNING, "kukkiri"):
+        assert kk.metric("wadiqam-fr", weights=own).spec.higher_is_better
+        turned = kk.metric("diqam-fr", weights=theirs, higher_is_better=False)
+        assert not turned.spec.higher_is_better and kk.metrics.spec_of("diqam-fr").higher_is_better
+        assert not caplog.records
+        kk.metric("diqam-fr", weights=theirs)
+    assert "higher_is_better" in caplog.text
+    image, reference = (p[0].permute(1, 2, 0).numpy() for p in both("-fr", {"picture": ["coffee", 64, 64]}))
+    assert not kk.compare(image, reference, turned).higher_is_better
+
+
+@pytest.mark.parametrize(("file", "lost"), [("diqam_fr.json", "conv1/W"), ("diqam_fr.json", "fc2/b")])
+def test_one_lost_tensor_is_one_missing_name(file: str, lost: str) -> None:
+    """The layout is told by all names, not by one: the message is about what is missing alone."""
+    state = filled_state({name: tuple(shape) for name, shape in golden(file)["names"].items() if name != lost})
+    with pytest.raises(KukkiriError, match="got 1 missing: [^;]*; pass"):
+        kk.metric("diqam-fr", weights=state)

@@ -47,7 +47,9 @@ class TestCNNIQA(ParityContract):
         found = golden["colour"]
         weights = filled_state({name: tuple(shape) for name, shape in found["names"].items()})
         metric: Any = kk.metric("cnniqa", weights=weights)
-        assert metric.spec.higher_is_better and not kk.metrics.spec_of("cnniqa").higher_is_better
+        grey = kk.metrics.spec_of("cnniqa")
+        assert metric.spec.higher_is_better and not grey.higher_is_better
+        assert metric.spec.continuous and metric.spec.sees == "whole" and grey.sees == "patches"
         for case in found["cases"]:
             image = torch.from_numpy(picture(*case["picture"]))[None].requires_grad_(True)
             gradients: list[Tensor] = []
@@ -67,6 +69,15 @@ def test_grey_is_pillows() -> None:
     between = tensor(array) * 0.9 + 0.01
     difference = (grey_of_pillow(between) - (expected * 0.9 + 0.01)).abs()
     assert 0.1 / 255 < float(difference.max()) < 0.6 / 255
+
+
+def test_the_spec_says_that_the_score_jumps() -> None:
+    """One pixel a hair off the 8-bit levels, and no other pixel's luma is rounded any more."""
+    image = tensor(data.astronaut()[::4, ::4])
+    moved = image.clone()
+    moved[0, 0, 0, 0] = (moved[0, 0, 0, 0] - 1e-4).abs()
+    assert float((grey_of_pillow(image) - grey_of_pillow(moved)).abs()[..., 1:, :].max()) > 0.4 / 255
+    assert not kk.metrics.spec_of("cnniqa").continuous
 
 
 def test_a_flat_patch_by_hand() -> None:

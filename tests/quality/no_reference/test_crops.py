@@ -8,9 +8,9 @@ import torch
 from kukkiri.errors import KukkiriError
 from kukkiri.quality.no_reference.crops import (
     check_crops,
+    even_places,
     mean_over_crops,
     numpy_places,
-    regular_places,
     spread,
     torch_places,
 )
@@ -23,18 +23,27 @@ def test_spread_by_hand() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 20, 25, 50])
 @pytest.mark.parametrize(("height", "width"), [(512, 512), (300, 900), (1000, 240), (224, 640), (640, 224)])
 def test_regular_crops_are_inside_and_as_many_as_asked(height: int, width: int, count: int) -> None:
-    places = regular_places(height, width, 224, count)
+    places = even_places(height, width, 224, count)
     assert len(places) == len(set(places)) == min(count, (height - 223) * (width - 223))
     assert all(0 <= top <= height - 224 and 0 <= left <= width - 224 for top, left in places)
 
 
 def test_regular_crops_fit_the_shape_of_the_picture() -> None:
     """A square: a grid near to a square that touches all borders; a strip: one row; exactly one crop: once."""
-    square = regular_places(512, 512, 224, 20)
+    square = even_places(512, 512, 224, 20)
     assert len({top for top, _ in square}) == 4 and {(0, 0), (0, 288), (288, 0), (288, 288)} <= set(square)
-    assert regular_places(224, 624, 224, 5) == ((0, 0), (0, 100), (0, 200), (0, 300), (0, 400))
-    assert regular_places(224, 224, 224, 20) == ((0, 0),)
-    assert regular_places(300, 400, 224, 1) == ((38, 88),)
+    assert even_places(224, 624, 224, 5) == ((0, 0), (0, 100), (0, 200), (0, 300), (0, 400))
+    assert even_places(224, 224, 224, 20) == ((0, 0),)
+    assert even_places(300, 400, 224, 1) == ((38, 88),)
+
+
+def test_few_crops_leave_borders_out() -> None:
+    """As the docstring says: a single row in the middle of the height, single crops in the middle of the width."""
+    assert even_places(512, 512, 224, 2) == ((144, 0), (144, 288))
+    strip = even_places(225, 4000, 224, 8)
+    assert {top for top, _ in strip} == {0} and (strip[0][1], strip[-1][1]) == (0, 3776)
+    column = even_places(2000, 400, 224, 8)
+    assert {left for _, left in column} == {88} and (column[0][0], column[-1][0]) == (0, 1776)
 
 
 def test_drawn_crops_are_inside_also_where_there_is_no_freedom() -> None:
@@ -50,7 +59,7 @@ def test_drawn_crops_are_inside_also_where_there_is_no_freedom() -> None:
 def test_the_mean_of_any_chunks_and_its_gradient(chunk: int) -> None:
     """A picture's mean over crops by a loop; chunks that cross pictures; computed again for gradients."""
     image = torch.rand(2, 1, 9, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    places = regular_places(9, 8, 4, 5)
+    places = even_places(9, 8, 4, 5)
     sizes = []
 
     def rate(crops: torch.Tensor) -> torch.Tensor:

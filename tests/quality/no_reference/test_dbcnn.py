@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+import kukkiri as kk
 from filling import picture
+from kukkiri.errors import InputError
 from kukkiri.metrics.table import spec_of
 from kukkiri.networks import scnn, vgg
 from kukkiri.networks.tiled import tiled_features
-from kukkiri.quality.no_reference.dbcnn import BilinearPooling
+from kukkiri.quality.no_reference.dbcnn import DBCNN, BilinearPooling
 from kukkiri.weights import entry_of
 from parity import ParityContract, golden
 
@@ -62,6 +65,50 @@ class TestDBCNN(ParityContract):
         torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-5 * float(whole.max()))
         narrow = tiled_features(image, network, stride, reach // 2, large=0, tile=96)
         assert float((narrow - whole).abs().max()) > 1e-3 * float(whole.max())
+
+
+@pytest.mark.parametrize("key", ["dbcnn-live", "dbcnn-csiq"])
+def test_the_direction_of_differential_opinions_is_asked_for(key: str) -> None:
+    """LIVE and CSIQ have high opinions of bad pictures: nothing is called better before anyone has said so."""
+    with pytest.raises(InputError, match=f"expected higher_is_better= with {key}.*blurred copy"):
+        kk.metric("dbcnn", weights=key)
+
+
+@pytest.mark.parametrize(("given", "direction"), [(None, True), (True, True), (False, False)])
+def test_the_direction_that_is_given_is_the_specs(
+    given: bool | None, direction: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "kukkiri.quality.no_reference.dbcnn"
+    monkeypatch.setattr(f"{module}.load_into", lambda *_, **__: None)
+    assert DBCNN({}, higher_is_better=given).spec.higher_is_better is direction
+    assert spec_of("dbcnn").higher_is_better
+
+
+@pytest.mark.parametrize(("large", "together"), [(10_000, [3]), (900, [2, 1]), (500, [1, 1, 1])])
+def test_a_batch_is_bounded_as_a_picture_is(large: int, together: list[int]) -> None:
+    """Samples count too: three pictures of 20 × 20 px are 1200."""
+    seen = []
+
+    def features(part: torch.Tensor) -> torch.Tensor:
+        seen.append(len(part))
+        return F.avg_pool2d(part, 4)
+
+    image = torch.rand(3, 1, 20, 20)
+    torch.testing.assert_close(tiled_features(image, features, 4, 0, large=large), F.avg_pool2d(image, 4))
+    assert seen == together
+
+
+def test_a_batch_of_large_pictures_goes_in_tiles_one_by_one() -> None:
+    seen = []
+
+    def features(part: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(part.shape))
+        return F.avg_pool2d(part, 4)
+
+    image = torch.rand(2, 1, 20, 28)
+    found = tiled_features(image, features, 4, 4, large=100, tile=8)
+    torch.testing.assert_close(found, F.avg_pool2d(image, 4))
+    assert all(shape[0] == 1 and max(shape[2:]) <= 16 for shape in seen)
 
 
 def test_pooling_by_hand() -> None:

@@ -126,9 +126,23 @@ def test_the_mean_over_crops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_impossible_options_are_explained() -> None:
-    for options in ({"crops": 0}, {"crops": 2.5}, {"seed": -1}, {"seed": 1 << 32}):
+    for options in (
+        {"crops": 0},
+        {"crops": 2.5},
+        {"seed": -1},
+        {"scale": 0},
+        {"scale": float("nan")},
+        {"scale": "0.8"},
+    ):
         with pytest.raises(KukkiriError, match="expected .*, got .*; "):
             kk.metric("maniqa", weights={"a": torch.zeros(1)}, **options)
+
+
+@pytest.mark.parametrize("weights", [{}, "koniq.pt"])
+def test_ones_own_weights_want_their_scale(weights: Any) -> None:
+    """0.13 with the authors' files of KonIQ-10k would be another score, and no file tells."""
+    with pytest.raises(KukkiriError, match=r"expected scale=.*scale=0\.13 for weights trained on PIPAL, 0\.8"):
+        kk.metric("maniqa", weights=weights)
 
 
 def test_windows_there_and_back() -> None:

@@ -115,7 +115,7 @@ def test_the_longer_side() -> None:
     assert longer_side(torch.zeros(1, 1, 1024, 60), 384).shape[-2:] == (384, 22)
 
 
-@pytest.mark.parametrize("wrong", [-1, True])
+@pytest.mark.parametrize("wrong", [-1, True, 1.5, "a"])
 def test_a_wrong_bound_is_explained(wrong: Any) -> None:
     with pytest.raises(InputError, match="max_patches"):
         kk.metric("musiq-koniq", weights={}, max_patches=wrong)

@@ -49,6 +49,18 @@ class TestPaQ2PiQ(ParityContract):
         assert both.shape == (2, 1, 20, 20) and float((both[0] - both[1]).abs().mean()) > 0.1
         torch.testing.assert_close(both[1:], metric.map(images[1:]), rtol=1e-4, atol=1e-4)
 
+    def test_the_map_in_short_numbers(self, metric: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`precision` is that of the map too."""
+        image = torch.from_numpy(picture("coffee", 96, 96))[None]
+        exact = metric.map(image)
+        kinds = []
+        handle = metric.network.body.layer4.register_forward_hook(lambda _m, _i, output: kinds.append(output.dtype))
+        monkeypatch.setattr(metric, "precision", "bfloat16")
+        short = metric.map(image)
+        handle.remove()
+        assert kinds == [torch.bfloat16] and short.dtype == torch.float32
+        assert 0 < float((short - exact).abs().max()) < 0.2 * float(exact.abs().max())
+
     def test_a_step_up_the_gradient_raises_the_score(self, metric: Any) -> None:
         """Differentiable in earnest: one small step along the gradient, and what it promises is what it gives."""
         image = torch.from_numpy(picture("chelsea", 96, 80))[None].requires_grad_()
@@ -94,6 +106,18 @@ def test_cells_by_hand() -> None:
     assert cells(48, 112) == [(2, 4), (3, 5)]  # 1.5 and 3.5: 2 to 4, three features
     assert cells(0, 10) == [(0, 1), (0, 1)]  # one feature is both cells
     assert all(a >= b for a, b in cells(496, 512))  # 15.5 is rounded to 16: outside
+
+
+@pytest.mark.parametrize(
+    ("side", "blocks", "missing"),
+    [(512, 20, 1), (640, 20, 1), (768, 20, 1), (960, 20, 1), (1024, 20, 0), (512, 32, 3), (490, 20, 0)],
+)
+def test_how_much_of_the_last_block_lies_past_the_last_feature(side: int, blocks: int, missing: int) -> None:
+    """As the docstring says: one of a block's two cells where it begins 48 px before the end, both from 16 px on."""
+    ends = torch.arange(blocks + 1) * (side / blocks)
+    spans = cells_of(ends[:-1], ends[1:], -(-side // STRIDE), STRIDE, 2)
+    empty = [first >= last for first, last in spans]
+    assert sum(empty) == sum(empty[-3:]) == missing
 
 
 def test_largest_within_by_hand() -> None:

@@ -74,6 +74,23 @@ class TestRankIQA(ParityContract):
             metric.crops = 1
 
 
+@pytest.mark.parametrize(
+    ("last", "opinions", "sign"),
+    [("fc8_m", None, 1), ("fc8", "mean", 1), ("fc8", "difference", -1), ("fc8", None, 0), ("classifier.6", None, 0)],
+)
+def test_the_direction_is_told_or_asked_for(last, opinions, sign, monkeypatch):
+    """Files that only rank bear it in a name; of FT_live, the wrong direction would be silent."""
+    module = "kukkiri.quality.no_reference.rankiqa"
+    monkeypatch.setattr(f"{module}.VGG16", lambda _outputs: torch.nn.Linear(1, 1))
+    monkeypatch.setattr(f"{module}.load_into", lambda _network, weights, _what, rename: rename(weights))
+    weights = {"conv1_1.weight": torch.zeros(1), f"{last}.bias": torch.zeros(1)}
+    if sign:
+        assert kk.metric("rankiqa", weights=weights, opinions=opinions).sign == sign
+    else:
+        with pytest.raises(KukkiriError, match="expected opinions=.*'difference' for FT_live"):
+            kk.metric("rankiqa", weights=weights)
+
+
 def test_without_weights_the_message_says_where_they_are():
     with pytest.raises(KukkiriError, match="expected weights= for rankiqa.*xialeiliu/RankIQA"):
         kk.metric("rankiqa")

@@ -123,6 +123,19 @@ def test_crops_of_a_seed() -> None:
     assert list(torch_places(300, 400, 224, 8, 3)) == expected
 
 
+def test_the_authors_resizing() -> None:
+    """`resize=(512, 384)` first, whatever the shape: the crops then lie in that picture."""
+    metric = SaTQA.__new__(SaTQA)
+    torch.nn.Module.__init__(metric)
+    seen: list[torch.Tensor] = []
+    metric.network = lambda crops: seen.append(crops) or crops.mean((1, 2, 3))  # type: ignore
+    metric.crops, metric.seed, metric.resize = 1, None, (512, 384)
+    image = torch.rand(1, 3, 300, 500, generator=torch.Generator().manual_seed(0))
+    metric.rate(image, None)
+    expected = F.interpolate(image, (512, 384), mode="bilinear", antialias=True)
+    assert torch.equal(seen[0][0], expected[0, :, 144 : 144 + 224, 80 : 80 + 224])
+
+
 def test_without_weights_and_with_impossible_options() -> None:
     with pytest.raises(KukkiriError, match=r"expected weights for satqa.*weights="):
         SaTQA()

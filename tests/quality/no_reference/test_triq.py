@@ -12,7 +12,7 @@ import kukkiri as kk
 from filling import picture
 from kukkiri.errors import KukkiriError
 from kukkiri.metrics.learned import LearnedMetric
-from kukkiri.quality.no_reference.triq import check_window, from_keras, window_of
+from kukkiri.quality.no_reference.triq import TRIQ, check_windows, from_keras, window_of
 from parity import ParityContract, filled_state
 
 
@@ -71,9 +71,9 @@ class TestTRIQ(ParityContract):
 
     def test_what_has_no_positions_is_refused(self, metric: LearnedMetric) -> None:
         with pytest.raises(KukkiriError, match="expected .*, got .*; "):
-            check_window(15, 20, 1)
+            check_windows(15, 20, 1)
         with pytest.raises(KukkiriError, match="expected .*, got .*; "):
-            check_window(3, 3, 4)
+            check_windows(3, 3, 4)
         for pooling in (0, 1.5):
             with pytest.raises(KukkiriError, match="expected .*, got .*; "):
                 kk.metric("triq", weights={"a": torch.zeros(1)}, pooling=pooling)
@@ -84,7 +84,41 @@ def test_windows_of_all_shapes() -> None:
     assert [window_of(15, 12), window_of(16, 16), window_of(24, 32)] == [1, 2, 2]  # up to 768 × 1024 px
     assert [window_of(15, 20), window_of(94, 125), window_of(125, 188)] == [2, 8, 16]  # 480 × 640, 12 and 24 megapixels
     assert all(
-        (rows // window_of(rows, columns)) * (columns // window_of(rows, columns)) <= 192
-        for rows in range(1, 60)
-        for columns in range(1, 60)
+        places(rows, columns, window_of(rows, columns)) <= 192 for rows in range(1, 60) for columns in range(1, 60)
     )
+
+
+def places(rows: int, columns: int, pooling: int | None = None) -> int:
+    """How many places are left when features of this size are pooled."""
+    features = torch.zeros(1, 1, rows, columns)
+    return torch.nn.functional.max_pool2d(features, check_windows(rows, columns, pooling)).numel()
+
+
+def test_strips_are_pooled_along_their_length() -> None:
+    """A side that is narrower than a window is one place: 32 × 7000 px are 1 × 219 features, thus 1 × 109 places."""
+    assert check_windows(1, 219, None) == (1, 2) and check_windows(219, 1, None) == (2, 1)
+    for rows, columns in ((1, 219), (2, 6250), (6250, 2), (3, 900), (1, 100_000)):
+        assert 1 <= places(rows, columns) <= 192
+
+
+class TooLate(Exception):
+    pass
+
+
+def test_what_is_refused_is_refused_before_the_network_runs() -> None:
+    class Slow(torch.nn.Module):
+        pooling: int | None = 1
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            raise TooLate
+
+    metric = object.__new__(TRIQ)
+    torch.nn.Module.__init__(metric)
+    metric.network = Slow()  # type: ignore[assignment]
+    with pytest.raises(KukkiriError, match="leave pooling out, which then is 2"):
+        metric.rate(torch.zeros(1, 3, 400, 2000), None)
+    with pytest.raises(TooLate):
+        metric.rate(torch.zeros(1, 3, 400, 300), None)
+    metric.network.pooling = None
+    with pytest.raises(TooLate):
+        metric.rate(torch.zeros(1, 3, 32, 7000), None)

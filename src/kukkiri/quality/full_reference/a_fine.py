@@ -14,7 +14,7 @@ from kukkiri.errors import WeightError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.clip_image import VIT_B_32, VisionTransformer, normalised
 from kukkiri.networks.unfilled import unfilled
-from kukkiri.weights import Weights, load_into, load_tensors
+from kukkiri.weights import Weights, flattened, load_into, load_parts
 
 # The checkpoint's six state dicts, which are the parts of the network too.
 PARTS = ("finetuned_clip", "natural", "fidelity", "natural_scale", "fidelity_scale", "adapter")
@@ -219,12 +219,12 @@ class AFINE(LearnedMetric):
         super().__init__()
         if weights is None:
             raise WeightError(
-                expected="weights= for a-fine",
+                expected="weights for a-fine",
                 got="none",
                 fix="download afine.pth, whose address is in the read-me of github.com/ChrisDud0257/AFINE, and pass "
-                "its path",
+                "weights= (or --weights a-fine=FILE on the command line)",
             )
-        state = {name: value for name, value in flat(weights).items() if not name.startswith(UNUSED)}
+        state = {name: value for name, value in flat(weights).items() if not str(name).startswith(UNUSED)}
         self.network = unfilled(Network)
         load_into(self.network, state, "A-FINE")
 
@@ -244,9 +244,12 @@ class AFINE(LearnedMetric):
 
 def flat(weights: Weights) -> dict[str, Tensor]:
     """The tensors of a checkpoint as 'part.name', from its file, or from a mapping that is nested or flat."""
-    if not isinstance(weights, Mapping):
-        weights = {part: load_tensors(weights, inside=part) for part in PARTS}
-    state: dict[str, Tensor] = {}
-    for name, value in weights.items():
-        state |= {f"{name}.{inner}": v for inner, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    state = flattened(weights) if isinstance(weights, Mapping) else load_parts(weights)
+    lacking = [part for part in PARTS if not any(str(name).startswith(f"{part}.") for name in state)]
+    if lacking:
+        raise WeightError(
+            expected=f"the six parts of A-FINE's checkpoint: {', '.join(PARTS)}",
+            got=f"{len(state)} tensors, none of {', '.join(lacking)}",
+            fix="pass the authors' afine.pth, or its tensors as 'part.name'",
+        )
     return state

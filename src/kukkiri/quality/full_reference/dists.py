@@ -17,7 +17,7 @@ from kukkiri.images.resampling import imresize
 from kukkiri.networks import vgg
 from kukkiri.networks.stages import stages
 from kukkiri.networks.unfilled import unfilled
-from kukkiri.quality.full_reference.feature_comparison import FeatureComparison
+from kukkiri.quality.full_reference.feature_comparison import FeatureComparison, averaged
 from kukkiri.weights import Weights
 
 # The first layer is the picture itself.
@@ -42,8 +42,11 @@ class L2Pooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, ⌈H / 2⌉, ⌈W / 2⌉); beyond the border lies 0."""
-        mean = F.conv2d(x.square(), self.window.to(x.dtype), stride=2, padding=1, groups=x.shape[1])
-        return (mean + EPSILON).sqrt()
+        # In half precision EPSILON is 0, and the root's gradient then infinite.
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.window.dtype)
+            mean = F.conv2d(x.square(), self.window, stride=2, padding=1, groups=x.shape[1])
+            return (mean + EPSILON).sqrt()
 
 
 class DISTSNetwork(nn.Module):
@@ -82,7 +85,7 @@ class DISTS(FeatureComparison):
     Notes
     -----
     The authors define no map. `map` here is ours: the same two terms, in windows instead of over the whole picture, so
-    that its mean is of the score's kind but not equal to it. Pictures over 2 Mpx are measured in tiles on a CPU, which
+    that its mean is of the score's kind but not equal to it. Pictures over 1 Mpx are measured in tiles on a CPU, which
     give the value of the whole; but not where gradients are wanted.
 
     Ding, Ma, Wang, Simoncelli, IEEE TPAMI 44(5), 2022, doi:10.1109/TPAMI.2020.3045810.
@@ -145,7 +148,7 @@ class DISTS(FeatureComparison):
         layers, place, first = [], 0, 0
         for channels in CHANNELS:
             count, rest = totals[:, place : place + 1, None], totals[:, place + 1 : place + 1 + 5 * channels]
-            a, b, *squares = (rest.reshape(-1, 5, channels) / count).unbind(1)
+            a, b, *squares = averaged(rest.reshape(-1, 5, channels), count).unbind(1)
             # Rounding may leave tiny negative numbers where nothing varies.
             variances = [(m - c.square()).clamp_min(0) for m, c in zip(squares, (a, b, a - b), strict=True)]
             layers.append(self._weighted(a, b, variances, slice(first, first + channels)).sum(1))

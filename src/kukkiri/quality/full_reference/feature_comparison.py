@@ -8,27 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
+from statistics import fmean
 from typing import ClassVar, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, ShapeError
 from kukkiri.images.image import ImageLike
 from kukkiri.images.masks import Box
 from kukkiri.images.tiles import layout
 from kukkiri.metrics.base import LocalMetric, core_weights
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.memory import channels_last
-from kukkiri.weights import Weights, load_into, load_tensors
+from kukkiri.networks.vgg import MEAN
+from kukkiri.weights import Weights, load_into, state_of
 
 # Above this many pixels pictures are measured in tiles of this side, on a CPU, if the first layer has a cell for each
 # pixel; with fewer cells, which take less memory, above more and in larger ones.
-LARGE = 1 << 21
+LARGE = 1 << 20
 TILE = 1024
 # The layers' strides all divide this.
 GRID = 16
+# Sides of the squares that what is masked is filled from, pixels; they divide GRID, so that tiles hold whole ones.
+SQUARES = (16, 8, 4, 2)
 
 T = TypeVar("T")
 
@@ -52,7 +56,11 @@ class FeatureComparison(LearnedMetric, LocalMetric):
     """A metric that is a sum over layers, of each something made of averages over the layer's cells.
 
     A subclass says at which strides and how far its layers look, gives pairs of features, and makes the score of sums.
-    A mask leaves out all cells that see a masked pixel.
+    What is masked is filled in each picture from what lies around it, and left out are the cells whose own pixels,
+    `strides` a side, are not all free. To leave out every cell that sees a masked pixel would leave out almost all: the
+    deepest layers see 200 px. So cells nearby see what was filled in, which was the best of those tried: of lpips-alex
+    on 256×256 px a masked pixel changes the score by 0.2 %, a square of 20×20 px by 1 %, a bar over an eighth of the
+    height, edge to edge but for 20 px, by 3 %; black in their place by 0.4, 2 and 7 %.
     """
 
     # Pixels from one cell to the next, one a layer.
@@ -82,11 +90,11 @@ class FeatureComparison(LearnedMetric, LocalMetric):
         """
         own_key, trunk_key = self.spec.weights
         given = own_key if weights is None else weights
-        state = classifier_names(given if isinstance(given, Mapping) else load_tensors(given))
+        state = classifier_names(state_of(given, self.name))
         if trunk is not None or not any(name.startswith("features.") for name in state):
             source = trunk_key if trunk is None else trunk
             state = {name: value for name, value in state.items() if not name.startswith("features.")}
-            state |= source if isinstance(source, Mapping) else load_tensors(source)
+            state |= state_of(source, f"{self.name}'s classifier")
         load_into(network, state, f"{self.name} and its classifier", unused=UNUSED)
         channels_last(network)
 
@@ -112,13 +120,16 @@ class FeatureComparison(LearnedMetric, LocalMetric):
     def reach(self, height: int, width: int) -> int:
         return self.sight
 
-    def measured_size(self, height: int, width: int) -> tuple[int, int]:
-        """The size at which a picture of this size is compared."""
-        limit = self.max_side
-        if limit is None or max(height, width) <= limit:
-            return height, width
-        scale = limit / max(height, width)
-        return max(round(height * scale), self.spec.min_size), max(round(width * scale), self.spec.min_size)
+    def shadow(self, height: int, width: int) -> int:
+        return 0
+
+    def hide(self, picture: Tensor, left_out: Tensor) -> Tensor:
+        return filled_in(picture.expand(-1, 3, -1, -1), left_out)
+
+    def share_counted(self, left_out: Tensor) -> float:
+        """How much of a rectangle counts, mean over the layers."""
+        free = self._resized((~left_out).float()[None, None], self.measured_size(*left_out.shape))
+        return fmean(float(cells(free, stride).mean()) for stride in self.strides)
 
     def statistics(
         self,
@@ -136,9 +147,8 @@ class FeatureComparison(LearnedMetric, LocalMetric):
             )
         found = []
         for layer, (a, b) in enumerate(self._pairs(image.float(), cast(Tensor, reference).float())):
-            stride, (height, width) = self.strides[layer], a.shape[-2:]
-            cells = weights[..., ::stride, ::stride][..., :height, :width].float()
-            found.append(self.sums(layer, a, b, cells))
+            counted = cells(weights.float(), self.strides[layer])[..., : a.shape[-2], : a.shape[-1]]
+            found.append(self.sums(layer, a, b, counted))
         return torch.cat(found, 1)
 
     def value(self, totals: tuple[Tensor, ...]) -> Tensor:
@@ -206,13 +216,16 @@ class FeatureComparison(LearnedMetric, LocalMetric):
     def _totals(self, image: Tensor, reference: Tensor, weights: Tensor) -> Tensor:
         x, r = self.prepared(image), self.prepared(reference)
         height, width = x.shape[-2:]
-        if weights.shape[-2:] != (height, width):
-            weights = F.interpolate(weights, size=(height, width), mode="nearest")
+        weights = self._resized(weights, (height, width))
         # One by one: the same values in less memory.
         if x.shape[0] > 1 and x.shape[0] * height * width > LARGE * self.strides[0]:
             each = zip(*(torch.split(t, 1) for t in (x, r, weights)), strict=True)
             return torch.cat([self._sums_of(*one) for one in each])
         return self._sums_of(x, r, weights)
+
+    def _resized(self, weights: Tensor, size: tuple[int, int]) -> Tensor:
+        """Weights (N, 1, H, W) of a picture that is reduced to this size: 1 where all pixels are."""
+        return weights if weights.shape[-2:] == size else 1 - F.adaptive_max_pool2d(1 - weights, size)
 
     def _sums_of(self, x: Tensor, r: Tensor, weights: Tensor) -> Tensor:
         size = (x.shape[-2], x.shape[-1])
@@ -241,3 +254,44 @@ class FeatureComparison(LearnedMetric, LocalMetric):
             with torch.autocast(x.device.type, getattr(torch, self.precision), enabled=self.precision != "float32"):
                 pair = [next(stream) for stream in streams]
             yield pair[0].float(), pair[1].float()
+
+
+def cells(weights: Tensor, stride: int) -> Tensor:
+    """Which cells (N, 1, h, w) of a layer count: those all of whose own pixels (N, 1, H, W) do."""
+    return 1 - F.max_pool2d(1 - weights, stride, ceil_mode=True)
+
+
+def filled_in(picture: Tensor, left_out: Tensor) -> Tensor:
+    """A picture (N, 3, H, W) in which what is masked (H, W) has the mean of the free pixels nearby.
+
+    Of those in the smallest of `SQUARES` that has any; if none has, the mean colour of natural pictures: 0 after
+    normalisation, which is what convolutions see beyond the border too. The squares lie on a grid, so that tiles are
+    filled like the whole.
+    """
+    height, width = left_out.shape
+    free = (~left_out).to(picture.dtype)[None, None]
+    known = picture.masked_fill(left_out, 0)
+    found = picture.new_tensor(MEAN).view(3, 1, 1).expand_as(picture)
+    for side in SQUARES:
+        share = F.avg_pool2d(free, side, ceil_mode=True)
+        mean = F.avg_pool2d(known, side, ceil_mode=True) / share.clamp_min(torch.finfo(share.dtype).tiny)
+        share, mean = (x.repeat_interleave(side, -2).repeat_interleave(side, -1) for x in (share, mean))
+        found = torch.where(share[..., :height, :width] > 0, mean[..., :height, :width], found)
+    return torch.where(left_out, found, picture)
+
+
+def averaged(totals: Tensor, count: Tensor) -> Tensor:
+    """Sums by how many cells they are of.
+
+    Raises
+    ------
+    ShapeError
+        If a layer has no cell that counts.
+    """
+    if bool((count == 0).any()):
+        raise ShapeError(
+            expected="a mask that leaves a free square of some 32 px",
+            got="one that leaves a layer of the network no cell",
+            fix="mask less of the picture",
+        )
+    return totals / count

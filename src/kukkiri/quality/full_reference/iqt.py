@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -13,10 +12,9 @@ from kukkiri.errors import WeightError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.inception_resnet_v2 import inception_resnet_v2
 from kukkiri.networks.iqt_transformer import Shape, Transformer
-from kukkiri.quality.no_reference.crops import check_crops, mean_over_crops, numpy_places, regular_places
-from kukkiri.weights import Weights, load_into, load_tensors
+from kukkiri.quality.no_reference.crops import check_crops, even_places, mean_over_crops, numpy_places
+from kukkiri.weights import Weights, load_into, state_of
 
-BACKBONE = "inception-resnet-v2-imagenet"
 # Every second block of the first stage with residuals, and what comes before it: 6 × 320 channels.
 TAPS = ("mixed_5b", "repeat.1", "repeat.3", "repeat.5", "repeat.7", "repeat.9")
 CHANNELS = 1920
@@ -75,7 +73,7 @@ class IQT(LearnedMetric):
     crops : int
         How many.
     seed : int, optional
-        Crops at random, as the port takes them for its first pair after `numpy.random.seed(seed)`.
+        Crops at random, as the port takes them for its first pair after `numpy.random.seed(seed)`. None: regular ones.
     masked : bool
 
     Raises
@@ -105,9 +103,10 @@ class IQT(LearnedMetric):
         check_crops(crops, seed)
         if weights is None:
             raise WeightError(
-                expected="weights= for iqt",
+                expected="weights for iqt",
                 got="none",
-                fix="download weights/PIPAL/epoch40.pth of github.com/anse3832/IQT, and pass its path",
+                fix="download weights/PIPAL/epoch40.pth of github.com/anse3832/IQT, and pass weights= "
+                "(or --weights iqt=FILE on the command line)",
             )
         self.crops, self.seed, self.masked = crops, seed, masked
         state, included = _parts(weights)
@@ -118,12 +117,14 @@ class IQT(LearnedMetric):
         self.spec = replace(self.spec, min_size=self.side)
         self.regressor = Regression(shape)
         load_into(self.regressor, state, "IQT")
-        self.backbone = inception_resnet_v2(included or BACKBONE if backbone is None else backbone, last="repeat")
+        self.backbone = inception_resnet_v2(
+            included or self.spec.weights[0] if backbone is None else backbone, last="repeat"
+        )
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
         size = (image.shape[-2], image.shape[-1])
         if self.seed is None:
-            places = regular_places(*size, self.side, self.crops)
+            places = even_places(*size, self.side, self.crops)
         else:
             places = numpy_places(*size, self.side, self.crops, self.seed)
         pairs = torch.cat([image, cast(Tensor, reference)], 1)
@@ -141,8 +142,7 @@ class IQT(LearnedMetric):
 
 def _parts(weights: Weights) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The transformer's tensors by the port's names, and the backbone's where a file has them."""
-    inside = ("model_state_dict", "params")
-    state = dict(weights) if isinstance(weights, Mapping) else load_tensors(weights, inside=inside)
+    state = state_of(weights, "IQT")
     if not any(name.startswith("regressor.") for name in state):
         return state, {}
     # Two rows of ones stand in IQA-PyTorch's layout for masks that hide nothing.

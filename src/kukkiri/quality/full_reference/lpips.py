@@ -17,7 +17,7 @@ from kukkiri.metrics.base import weighted_sums
 from kukkiri.networks import alexnet, squeezenet, vgg
 from kukkiri.networks.stages import stages
 from kukkiri.networks.unfilled import unfilled
-from kukkiri.quality.full_reference.feature_comparison import FeatureComparison
+from kukkiri.quality.full_reference.feature_comparison import FeatureComparison, averaged
 from kukkiri.weights import Weights
 
 # Mean and deviation of the authors' scaling, which they give for values in [−1, 1], for values in [0, 1].
@@ -86,9 +86,10 @@ class LPIPS(FeatureComparison):
     Notes
     -----
     `map` is the authors' spatial form. Bilinear upsampling does not keep the mean exactly: the map's mean is near the
-    score, not equal to it. Large pictures (over 2 Mpx with VGG, 4 with SqueezeNet, 8 with AlexNet) are measured in
+    score, not equal to it. Large pictures (over 1 Mpx with VGG, 2 with SqueezeNet, 4 with AlexNet) are measured in
     tiles on a CPU, which give the value of the whole; but not where gradients are wanted.
-    With `precision='bfloat16'` scores change by less than 2 %.
+    With `precision='bfloat16'` scores of pictures that differ plainly change by a percent or two, but those of pictures
+    that hardly differ can be several times too large: docs/quality-networks.md has what was measured.
 
     Zhang, Isola, Efros, Shechtman, Wang, CVPR 2018, eq. 1, arXiv:1801.03924.
     """
@@ -123,7 +124,7 @@ class LPIPS(FeatureComparison):
 
     def shares(self, totals: Tensor) -> Tensor:
         count, total = totals[:, ::2], totals[:, 1::2]
-        return total / count
+        return averaged(total, count)
 
 
 class LPIPSAlex(LPIPS):

@@ -13,6 +13,7 @@ from kukkiri.images.colour import on_8bit_grid
 from kukkiri.images.patches import over_patches, regular_places
 from kukkiri.images.phase_congruency import positive_sqrt
 from kukkiri.metrics.learned import LearnedMetric
+from kukkiri.quality.no_reference.options import check_flag
 from kukkiri.weights import Weights, load_into
 
 SIDE, KERNEL, FILTERS, UNITS = 32, 7, 50, 800
@@ -102,8 +103,13 @@ class CNNIQA(LearnedMetric):
     on the right and below does not count), each normalised by itself, 3×3 pixels around each pixel. That is D. Li's
     PyTorch form of the method, whose checkpoint is the default; the paper normalises 7×7 pixels.
 
+    The score is not continuous: the luma of a picture that came from 8 bits is rounded to whole levels, as the
+    checkpoint's training saw it, that of any other picture is not. One pixel moved off the 8-bit levels, by however
+    little, moves the score by some tenths.
+
     Weights for colour (`weights="cnniqa-koniq10k"`, IQA-PyTorch's) make another metric of the same layers: the whole
-    RGB picture at once, not normalised; higher is better then, in this metric's `spec` too.
+    RGB picture at once, not normalised; higher is better then, and the score is continuous, in this metric's `spec`
+    too.
 
     Parameters
     ----------
@@ -115,6 +121,8 @@ class CNNIQA(LearnedMetric):
 
     Raises
     ------
+    InputError
+        If `drop_last` is neither True nor False.
     WeightError
         If the checkpoint cannot be had or does not fit.
     """
@@ -123,6 +131,7 @@ class CNNIQA(LearnedMetric):
 
     def __init__(self, weights: Weights | None = None, *, drop_last: bool = False) -> None:
         super().__init__()
+        check_flag("drop_last", drop_last)
         self.drop_last = drop_last
         self.network = Network(1)
         self.colour = False
@@ -130,7 +139,7 @@ class CNNIQA(LearnedMetric):
             self.network, self.own_weights(weights), self.spec.name, inside=("params",), rename=self._with_channels
         )
         if self.colour:
-            self.spec = replace(self.spec, higher_is_better=True)
+            self.spec = replace(self.spec, higher_is_better=True, continuous=True, sees="whole")
 
     def _with_channels(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors as they are; the first layer is changed to their number of channels."""

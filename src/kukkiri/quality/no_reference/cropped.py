@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kukkiri.errors import InputError
@@ -14,8 +13,10 @@ from kukkiri.networks.vgg import normalised
 from kukkiri.quality.no_reference.crops import (
     Place,
     check_crops,
+    check_resize,
+    even_places,
     mean_over_crops,
-    regular_places,
+    resized,
     torch_places,
 )
 
@@ -79,11 +80,7 @@ class CroppedMetric(LearnedMetric):
             raise InputError(expected="a grid: 'even' or 'iqa-pytorch'", got=repr(grid), fix="choose one")
         if seed is not None and grid != "even":
             raise InputError(expected="a seed or a grid", got="both", fix="leave one out")
-        if resize is not None and (len(resize) != 2 or min(resize) < SIDE):
-            raise InputError(
-                expected=f"height and width of at least {SIDE} px", got=repr(resize), fix="give a larger size"
-            )
-        self.crops, self.seed, self.grid, self.resize = crops, seed, grid, resize
+        self.crops, self.seed, self.grid, self.resize = crops, seed, grid, check_resize(resize, SIDE)
 
     def places(self, height: int, width: int) -> tuple[Place, ...]:
         """Where the crops of a picture of this size lie: (top, left) each."""
@@ -91,12 +88,11 @@ class CroppedMetric(LearnedMetric):
             return ((0, 0),)  # all of them: one is enough
         if self.seed is not None:
             return torch_places(height, width, SIDE, self.crops, self.seed)
-        place = regular_places if self.grid == "even" else iqa_pytorch_places
+        place = even_places if self.grid == "even" else iqa_pytorch_places
         return place(height, width, SIDE, self.crops)
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
-        if self.resize is not None:
-            image = F.interpolate(image, self.resize, mode="bilinear", antialias=True)
+        image = resized(image, self.resize)
         return mean_over_crops(normalised(image), self.places(*image.shape[-2:]), SIDE, self.scores, TOGETHER)
 
     def scores(self, crops: Tensor) -> Tensor:

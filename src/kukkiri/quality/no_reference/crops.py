@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from kukkiri.errors import InputError
+from kukkiri.quality.no_reference.options import check_two, check_whole
 
 # Upper left corner: (top, left), pixels.
 Place = tuple[int, int]
@@ -23,15 +25,32 @@ def check_crops(crops: int, seed: int | None) -> None:
     InputError
         If `crops` is not a whole number from 1, or `seed` not one from 0 to 2³² − 1.
     """
-    if isinstance(crops, bool) or not isinstance(crops, int) or crops < 1:
-        raise InputError(expected="a number of crops from 1", got=repr(crops), fix="give a whole number")
+    check_whole("crops", crops, 1, "give how many, or leave it out")
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 1 << 32):
         raise InputError(
             expected="a seed from 0 to 2³² − 1, or None", got=repr(seed), fix="leave it out for regular crops"
         )
 
 
-def regular_places(height: int, width: int, side: int, count: int) -> tuple[Place, ...]:
+def check_resize(resize: tuple[int, int] | None, side: int) -> tuple[int, int] | None:
+    """A height and width to which pictures are resized before crops of `side` px are taken, or None.
+
+    Raises
+    ------
+    InputError
+        If it is not two whole numbers from `side`.
+    """
+    if resize is None:
+        return None
+    return check_two("resize", resize, side, "height and width in pixels", "resize=(512, 384), or leave it out")
+
+
+def resized(image: Tensor, resize: tuple[int, int] | None) -> Tensor:
+    """The picture (N, C, H, W) at this height and width, linearly and antialiased; as it is for None."""
+    return image if resize is None else F.interpolate(image, resize, mode="bilinear", antialias=True)
+
+
+def even_places(height: int, width: int, side: int, count: int) -> tuple[Place, ...]:
     """Crops spread evenly over the whole picture, as near to a square grid as their number allows.
 
     Parameters
@@ -44,8 +63,10 @@ def regular_places(height: int, width: int, side: int, count: int) -> tuple[Plac
     Returns
     -------
     tuple of (top, left)
-        In rows; the outermost touch the border, a single one lies in the middle. Fewer than `count` where crops would
-        coincide.
+        In rows. The first and the last of several rows touch the upper and the lower border, the first and the last
+        crop of a row the left and the right one. A single row lies in the middle of the height, a crop that is alone in
+        its row in the middle of the width: few crops, or those of a strip, leave borders out. Fewer than `count` where
+        crops would coincide.
     """
     free_height, free_width = height - side, width - side
     if not free_height:

@@ -6,18 +6,25 @@ score is linear in them (Fig. 1, eq. 2).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kukkiri.errors import InputError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks import scnn, vgg
 from kukkiri.networks.memory import channels_last
 from kukkiri.networks.tiled import tiled_features
+from kukkiri.quality.no_reference.options import check_flag
 from kukkiri.weights import Weights, load_into
 
 # Keeps the root's derivative finite.
 STABILITY = 1e-8
+# Trained on databases of differential opinions, where higher is worse. Whether these were turned round for the training
+# is not told with the checkpoints.
+DIFFERENTIAL = ("dbcnn-live", "dbcnn-csiq")
 
 
 class BilinearPooling(nn.Module):
@@ -63,7 +70,7 @@ class BilinearNetwork(nn.Module):
 
 
 class DBCNN(LearnedMetric):
-    """`dbcnn`: quality, about 0 to 1 or 0 to 100 as the checkpoint; higher is better.
+    """`dbcnn`: quality, about 0 to 1 or 0 to 100 as the checkpoint; higher is better with the default.
 
     Nothing is resized or cropped, and pictures of any size are taken (large ones go through the networks in tiles, to
     the same values). The default's scale is that of KonIQ-10k divided by its range, about 0 to 1.
@@ -77,19 +84,34 @@ class DBCNN(LearnedMetric):
     weights : str, Path, or mapping of Tensor, optional
         'dbcnn-koniq' (default), 'dbcnn-livec', 'dbcnn-live', 'dbcnn-csiq', 'dbcnn-tid2013', or a file in the authors'
         layout. Each has the scale of its database.
+    higher_is_better : bool, optional
+        What the weights were trained to; `spec` says it afterwards. Default: True. The opinions of LIVE and CSIQ are
+        differential, high for bad pictures, and nothing tells whether the training turned them round: with 'dbcnn-live'
+        and 'dbcnn-csiq' it must be given. Rate a picture and a blurred copy of it to find out.
 
     Raises
     ------
+    InputError
+        If the direction is not given where it is not known.
     WeightError
         If the checkpoint cannot be had or does not fit.
     """
 
     name = "dbcnn"
 
-    def __init__(self, weights: Weights | None = None) -> None:
+    def __init__(self, weights: Weights | None = None, *, higher_is_better: bool | None = None) -> None:
         super().__init__()
+        if higher_is_better is not None:
+            check_flag("higher_is_better", higher_is_better)
+            self.spec = replace(self.spec, higher_is_better=higher_is_better)
+        elif isinstance(weights, str) and weights in DIFFERENTIAL:
+            raise InputError(
+                expected=f"higher_is_better= with {weights}, whose database has high opinions of bad pictures",
+                got="none",
+                fix="rate a picture and a blurred copy of it with either, and pass True or False; or take another key",
+            )
         self.network = BilinearNetwork()
-        load_into(self.network, weights or self.spec.weights[0], "DB-CNN", inside=("params",))
+        load_into(self.network, self.own_weights(weights), "DB-CNN", inside=("params",))
         scnn.fold_scnn(self.network.features2)
         channels_last(self.network)
 

@@ -139,7 +139,8 @@ class HyperIQA(CroppedMetric):
     Parameters
     ----------
     weights : str, Path, or mapping of Tensor, optional
-        Default: IQA-PyTorch's, trained on KonIQ-10k. The authors' layout is accepted too.
+        Default: IQA-PyTorch's, trained on KonIQ-10k. The authors' layout is accepted too. Of weights that were
+        trained on differential opinions (LIVE, CSIQ) as they are, higher is worse: the spec does not know.
     crops : int
         How many.
     seed : int, optional
@@ -170,7 +171,7 @@ class HyperIQA(CroppedMetric):
     ) -> None:
         super().__init__(crops, seed, grid, resize)
         network = HyperNetwork()
-        load_into(network, weights or self.spec.weights[0], "HyperIQA", inside=("params",), rename=authors_names)
+        load_into(network, self.own_weights(weights), "HyperIQA", inside=("params",), rename=authors_names)
         network.res.fold()
         channels_last(network)
         self.network = network

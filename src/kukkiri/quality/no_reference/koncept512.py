@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from kukkiri.errors import InputError, WeightError
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.inception_resnet_v2 import CHANNELS, STAGES, InceptionResNetV2
+from kukkiri.quality.no_reference.options import check_flag
 from kukkiri.weights import Weights, load_into
 
 Pooling = Literal["corner", "mean"]
@@ -87,7 +89,7 @@ class KonCept512(LearnedMetric):
     WeightError
         If no weights are given, or they do not fit.
     InputError
-        If the pooling is not known, or is 'corner' without resizing.
+        If the pooling is not known, or is 'corner' without resizing, or `resize` is neither True nor False.
 
     References
     ----------
@@ -98,6 +100,7 @@ class KonCept512(LearnedMetric):
 
     def __init__(self, weights: Weights | None = None, *, resize: bool = True, pooling: Pooling | None = None) -> None:
         super().__init__()
+        check_flag("resize", resize)
         if pooling is None:
             pooling = "corner" if resize else "mean"
         if pooling not in ("corner", "mean"):
@@ -116,8 +119,10 @@ class KonCept512(LearnedMetric):
                 "github.com/ZhengyuZhao/koniq-PyTorch, and pass its path",
             )
         self.resize, self.pooling = resize, pooling
+        if not resize:
+            self.spec = replace(self.spec, sees="whole")
         self.network = KonCept()
-        load_into(self.network, weights, "KonCept512", inside=("state_dict",), rename=_named)
+        load_into(self.network, self.own_weights(weights), "KonCept512", inside=("state_dict",), rename=_named)
         self.network.base.fold()
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:

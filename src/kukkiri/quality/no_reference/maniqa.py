@@ -8,16 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kukkiri.errors import InputError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.swin import SwinBlock
 from kukkiri.networks.unfilled import unfilled
 from kukkiri.networks.vit import VisionTransformer
-from kukkiri.quality.no_reference.crops import check_crops, mean_over_crops, numpy_places, regular_places
+from kukkiri.quality.no_reference.crops import check_crops, even_places, mean_over_crops, numpy_places
+from kukkiri.quality.no_reference.options import check_factor
 from kukkiri.weights import Weights, load_into
 
 SIDE = 224
 # Crops that are rated at once: about 0.3 GB, and with gradients 2 GB.
 CHUNK = 4
+# Of what a layer of windows adds to its input, in the training for PIPAL, and in the authors' for their other files.
+PIPAL, OTHERS = 0.13, 0.8
 # What the authors' files hold and the score does not need: the transformer beyond its tenth block, a convolution that
 # is never called, and tables that follow from the sizes.
 UNUSED = (
@@ -154,9 +158,10 @@ class MANIQA(LearnedMetric):
     ----------
     weights : optional
         Default: the authors' PIPAL checkpoint. The authors' files and IQA-PyTorch's have one layout.
-    scale : float
+    scale : float, optional
         Of what a layer of windows adds to its input, as trained: 0.13 for PIPAL, 0.8 for the authors' checkpoints of
-        KonIQ-10k and KADID-10k. Nothing in a file tells which.
+        KonIQ-10k and KADID-10k. Nothing in a file tells which, and the wrong one gives another score: it must be given
+        with any weights but the catalogue's, for which it is known.
     crops : int
         How many crops; fewer where they would coincide.
     seed : int, optional
@@ -165,7 +170,7 @@ class MANIQA(LearnedMetric):
     Raises
     ------
     InputError
-        If `crops` or `seed` is impossible.
+        If `crops`, `seed` or `scale` is impossible, or no scale is given with weights of one's own.
     WeightError
         If the checkpoint cannot be had or does not fit.
     """
@@ -173,12 +178,22 @@ class MANIQA(LearnedMetric):
     name = "maniqa"
 
     def __init__(
-        self, weights: Weights | None = None, *, scale: float = 0.13, crops: int = 20, seed: int | None = None
+        self, weights: Weights | None = None, *, scale: float | None = None, crops: int = 20, seed: int | None = None
     ) -> None:
         super().__init__()
         check_crops(crops, seed)
+        if scale is None:
+            if weights is not None and not (isinstance(weights, str) and weights in self.spec.weights):
+                raise InputError(
+                    expected="scale= with weights of your own, since nothing in a file of MANIQA tells it",
+                    got="none",
+                    fix=f"pass scale={PIPAL} for weights trained on PIPAL, {OTHERS} for the authors' of KonIQ-10k and "
+                    "KADID-10k",
+                )
+            scale = PIPAL
+        check_factor("scale", scale, f"pass {PIPAL} (PIPAL) or {OTHERS} (KonIQ-10k, KADID-10k)")
         self.crops, self.seed = crops, seed
-        self.network = unfilled(lambda: Network(scale))
+        self.network = unfilled(lambda: Network(float(scale)))
         load_into(
             self.network,
             self.own_weights(weights),
@@ -191,7 +206,7 @@ class MANIQA(LearnedMetric):
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
         height, width = image.shape[-2:]
         if self.seed is None:
-            places = regular_places(height, width, SIDE, self.crops)
+            places = even_places(height, width, SIDE, self.crops)
         else:
             places = numpy_places(height, width, SIDE, self.crops, self.seed)
         return mean_over_crops(image, places, SIDE, self.network, CHUNK)

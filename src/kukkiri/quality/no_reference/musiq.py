@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError
 from kukkiri.images.gaussian_resize import gaussian_resize
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.musiq import MultiscaleTransformer
 from kukkiri.networks.unfilled import unfilled
+from kukkiri.quality.no_reference.options import check_whole
 from kukkiri.weights import Weights, load_into
 
 # The longer sides, in pixels, that the picture is brought to beside its own size.
@@ -53,7 +53,7 @@ class MUSIQ(LearnedMetric):
     Raises
     ------
     InputError
-        If `max_patches` is negative.
+        If `max_patches` is not a whole number from 0.
     WeightError
         If the checkpoint cannot be had or does not fit.
     """
@@ -62,8 +62,8 @@ class MUSIQ(LearnedMetric):
 
     def __init__(self, weights: Weights | None = None, *, max_patches: int | None = None) -> None:
         super().__init__()
-        if max_patches is not None and (isinstance(max_patches, bool) or max_patches < 0):
-            raise InputError(expected="max_patches of 0 or more", got=repr(max_patches), fix="leave it out to read all")
+        if max_patches is not None:
+            check_whole("max_patches", max_patches, 0, "leave it out to read all")
         self.max_patches = max_patches
         self.network = unfilled(lambda: MultiscaleTransformer(self.outputs))
         load_into(self.network, self.own_weights(weights), "MUSIQ", inside=("params",))

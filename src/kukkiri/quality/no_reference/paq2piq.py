@@ -7,17 +7,18 @@ values in each quarter of the box, then their maximum and mean, are the input of
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from kukkiri.errors import InputError
 from kukkiri.images.image import ImageLike
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.memory import channels_last
 from kukkiri.networks.resnet import ResNet
 from kukkiri.networks.roi_pool import Span, cells_of, largest_within
 from kukkiri.networks.tiled import tiled_features
+from kukkiri.quality.no_reference.options import check_flag, check_two
 from kukkiri.weights import Weights, load_into
 
 STRIDE = 32
@@ -81,8 +82,12 @@ class PaQ2PiQ(LearnedMetric):
     without ImageNet's normalisation.
 
     Pitfalls: the network was trained on photographs of about 500 px; much larger ones want `max_side`. A feature covers
-    32 px, so that blocks of the map that are smaller share them with their neighbours; where blocks are under 16 px,
-    the last row and column may have no feature at all, and tell nothing (as in the official code).
+    32 px, so that blocks of the map that are smaller share them with their neighbours. The ends of a block are rounded
+    to whole features and both belong to it, as in the official code, so that the last blocks of a row or column may
+    reach past the last feature. What lies there counts as 0: half of a block that begins 16 to 48 px before the end of
+    the last feature, all of one that begins later. On a side of 512, 640, 768 or 960 px this is so for the
+    20 blocks of the default, and the map's last row and column differ from the rest even for a picture of one grey;
+    give fewer `blocks`, of more than 48 px each, where they matter.
 
     Parameters
     ----------
@@ -108,13 +113,11 @@ class PaQ2PiQ(LearnedMetric):
         self, weights: Weights | None = None, *, blocks: tuple[int, int] = (20, 20), stretched: bool = False
     ) -> None:
         super().__init__()
-        if len(blocks) != 2 or any(isinstance(b, bool) or not isinstance(b, int) or b < 1 for b in blocks):
-            raise InputError(expected="rows and columns of blocks", got=repr(blocks), fix="give blocks=(20, 20)")
-        self.blocks, self.stretched = (blocks[0], blocks[1]), stretched
+        self.blocks = check_two("blocks", blocks, 1, "rows and columns of the map", "blocks=(20, 20)")
+        check_flag("stretched", stretched)
+        self.stretched = stretched
         self.network = RoIPoolNetwork()
-        load_into(
-            self.network, weights or self.spec.weights[0], "PaQ-2-PiQ", inside=("model", "params"), rename=resnet_names
-        )
+        load_into(self.network, self.own_weights(weights), "PaQ-2-PiQ", inside=("model", "params"), rename=resnet_names)
         self.network.body.fold()
         channels_last(self.network)
 
@@ -135,7 +138,10 @@ class PaQ2PiQ(LearnedMetric):
             20 × 20 patches unless `blocks` says otherwise.
         """
         x, _ = self.check(image, None)
-        return self._judged(self.prepared(x), self.blocks)[:, None].to(x.dtype)
+        # As for the score: convolutions and products in the precision that was asked for.
+        short = self.precision != "float32"
+        with torch.autocast(x.device.type, getattr(torch, self.precision)) if short else nullcontext():
+            return self._judged(self.prepared(x), self.blocks)[:, None].to(x.dtype)
 
     def _judged(self, image: Tensor, blocks: tuple[int, int]) -> Tensor:
         features = tiled_features(image, self.network.features, STRIDE, REACH)

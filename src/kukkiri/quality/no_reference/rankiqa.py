@@ -27,9 +27,9 @@ from kukkiri.networks.vgg import STAGES, VGG16
 from kukkiri.quality.no_reference.crops import (
     Place,
     check_crops,
+    even_places,
     mean_over_crops,
     numpy_places,
-    regular_places,
 )
 from kukkiri.weights import Weights, load_into
 
@@ -40,6 +40,8 @@ MOST_CROPS = 30
 TOGETHER = 4
 
 Opinions = Literal["mean", "difference"]
+# The last layer in the authors' networks that only rank; in those tuned to opinions it is `fc8`.
+_RANKS = re.compile(r"(^|\.)fc8_m\.")
 
 # Caffe's names of the layers, and the usual ones: a stage's convolutions are followed by an activation each, and by a
 # pooling after the last.
@@ -64,14 +66,15 @@ class RankIQA(LearnedMetric):
     seed : int, optional
         Crops as the authors' code draws them with NumPy's global generator (RandomState, MT19937), seeded with this
         before the picture; with 30 crops their whole procedure. Default: regular crops, the same for every picture.
-    opinions : 'mean' | 'difference'
-        What the network was trained to: higher is better ('mean', and the two that only rank), or higher is worse, as
-        in LIVE ('difference', for `FT_live`), where the sign is turned.
+    opinions : 'mean' | 'difference', optional
+        What the network was trained to: higher is better ('mean', for `FT_tid2013`, and the two that only rank), or
+        higher is worse, as in LIVE ('difference', for `FT_live`), where the sign is turned. May be left out only for
+        the files that rank, which their last layer's name (`fc8_m`) tells apart: nothing else does.
 
     Raises
     ------
     InputError
-        If an option is out of range.
+        If an option is out of range, or `opinions` is not given where no name tells it.
     WeightError
         If no weights are given, or they do not fit.
 
@@ -90,11 +93,11 @@ class RankIQA(LearnedMetric):
         *,
         crops: int | None = None,
         seed: int | None = None,
-        opinions: Opinions = "mean",
+        opinions: Opinions | None = None,
     ) -> None:
         super().__init__()
         check_crops(MOST_CROPS if crops is None else crops, seed)
-        if opinions not in get_args(Opinions):
+        if opinions not in (None, *get_args(Opinions)):
             raise InputError(expected=" or ".join(get_args(Opinions)), got=repr(opinions), fix="choose one")
         if weights is None:
             raise WeightError(
@@ -102,10 +105,23 @@ class RankIQA(LearnedMetric):
                 got="none",
                 fix="take one from https://github.com/xialeiliu/RankIQA, convert it to PyTorch, and pass its path",
             )
-        self.crops, self.seed, self.sign = crops, seed, 1 if opinions == "mean" else -1
+        self.crops, self.seed, self.sign = crops, seed, -1 if opinions == "difference" else 1
         self.network = unfilled(lambda: VGG16(1))
         shapes = {name: value.shape for name, value in self.network.state_dict().items()}
-        load_into(self.network, weights, "RankIQA", rename=lambda state: usual_names(state, shapes))
+        ranks = False
+
+        def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+            nonlocal ranks
+            ranks = any(_RANKS.search(name) for name in state)
+            return usual_names(state, shapes)
+
+        load_into(self.network, self.own_weights(weights), "RankIQA", rename=renamed)
+        if opinions is None and not ranks:
+            raise InputError(
+                expected="opinions= with weights tuned to opinions, since nothing in a file tells their direction",
+                got="none",
+                fix="pass opinions='difference' for FT_live (higher is worse there), 'mean' for FT_tid2013",
+            )
         channels_last(self.network)
 
     def places(self, height: int, width: int) -> tuple[Place, ...]:
@@ -113,7 +129,7 @@ class RankIQA(LearnedMetric):
         if self.seed is not None:
             return numpy_places(height, width, SIDE, self.crops or MOST_CROPS, self.seed)
         covering = -(-height // SIDE) * -(-width // SIDE)
-        return regular_places(height, width, SIDE, self.crops or min(covering, MOST_CROPS))
+        return even_places(height, width, SIDE, self.crops or min(covering, MOST_CROPS))
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
         return self.sign * mean_over_crops(image, self.places(*image.shape[-2:]), SIDE, self.judged, TOGETHER)

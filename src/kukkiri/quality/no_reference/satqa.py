@@ -15,7 +15,14 @@ from kukkiri.networks.pointwise import with_pointwise
 from kukkiri.networks.resnet import ResNet
 from kukkiri.networks.unfilled import unfilled
 from kukkiri.networks.vit import Attention, VisionTransformer
-from kukkiri.quality.no_reference.crops import check_crops, mean_over_crops, regular_places, torch_places
+from kukkiri.quality.no_reference.crops import (
+    check_crops,
+    check_resize,
+    even_places,
+    mean_over_crops,
+    resized,
+    torch_places,
+)
 from kukkiri.weights import Weights, load_into
 
 SIDE = 224
@@ -222,7 +229,7 @@ class SaTQA(LearnedMetric):
     Shi, Gao, Qin, AAAI 2024 (arXiv:2312.06995). The mean over 8 crops of 224 × 224 px at full resolution, RGB in [0, 1]
     without further normalisation; sides under 224 px are refused. The authors draw the crops at random; here they are
     spread evenly over the picture unless a seed is given. For KonIQ-10k they first resize every picture to 512 px down
-    and 384 px across, for FLIVE to 512 × 512, which is left to the caller.
+    and 384 px across (`resize=(512, 384)`), for FLIVE to 512 × 512.
 
     Parameters
     ----------
@@ -233,22 +240,31 @@ class SaTQA(LearnedMetric):
         How many crops; fewer where they would coincide.
     seed : int, optional
         Draw the crops as torchvision's `RandomCrop` does after `torch.manual_seed(seed)`.
+    resize : (int, int), optional
+        Height and width to which pictures are resized first (linearly, antialiased), whatever their shape.
 
     Raises
     ------
     InputError
-        If `crops` or `seed` is impossible.
+        If `crops`, `seed` or `resize` is impossible.
     WeightError
         If there are no weights, or they do not fit.
     """
 
     name = "satqa"
 
-    def __init__(self, weights: Weights | None = None, *, crops: int = 8, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: Weights | None = None,
+        *,
+        crops: int = 8,
+        seed: int | None = None,
+        resize: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
         check_crops(crops, seed)
+        self.crops, self.seed, self.resize = crops, seed, check_resize(resize, SIDE)
         given = self.own_weights(weights)
-        self.crops, self.seed = crops, seed
         network = unfilled(Network)
         load_into(network, given, "SaTQA", inside=("params", "state_dict", "net"), rename=our_names, unused=UNUSED)
         network.cmodel.resnet.fold()
@@ -257,9 +273,10 @@ class SaTQA(LearnedMetric):
         self.network = network
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
+        image = resized(image, self.resize)
         height, width = image.shape[-2:]
         if self.seed is None:
-            places = regular_places(height, width, SIDE, self.crops)
+            places = even_places(height, width, SIDE, self.crops)
         else:
             places = torch_places(height, width, SIDE, self.crops, self.seed)
         return mean_over_crops(image, places, SIDE, self.network, CHUNK)

@@ -94,6 +94,8 @@ class TReS(CroppedMetric):
     ----------
     weights : str, Path, or mapping of Tensor, optional
         'tres-koniq' (default: trained on KonIQ-10k), 'tres-flive' (on FLIVE), or a file in the authors' layout.
+        Of weights that were trained on differential opinions (LIVE, CSIQ) as they are, higher is worse: the spec does
+        not know.
     crops : int
         How many.
     seed : int, optional
@@ -124,7 +126,7 @@ class TReS(CroppedMetric):
     ) -> None:
         super().__init__(crops, seed, grid, resize)
         network = TransformerNetwork()
-        load_into(network, weights or self.spec.weights[0], "TReS", unused=UNUSED)
+        load_into(network, self.own_weights(weights), "TReS", unused=UNUSED)
         network.model.fold()
         channels_last(network.model)
         self.network = network

@@ -13,7 +13,8 @@ from kukkiri.errors import InputError, ShapeError
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.networks.memory import channels_last
 from kukkiri.networks.pointwise import with_pointwise
-from kukkiri.networks.resnet import ResNet
+from kukkiri.networks.resnet import TAP_STRIDES, ResNet
+from kukkiri.quality.no_reference.options import check_whole
 from kukkiri.weights import Weights, load_into
 
 # The authors' numbers: size of a token, heads, hidden layer, blocks; places that have a position; levels of quality.
@@ -22,6 +23,7 @@ PLACES = 192
 LEVELS = 5
 # Feature maps with at least so many rows are pooled.
 ROWS = 16
+STRIDE = TAP_STRIDES[-1]
 # Keras' constant in batch normalisation.
 EPSILON = 1.001e-5
 
@@ -83,9 +85,9 @@ class Network(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W), values in [0, 1], to (N, 5), which sum to 1."""
         x = self.feature_proj_conv(self.resnet((image * 2 - 1).contiguous(memory_format=torch.channels_last)))
-        window = check_window(x.shape[2], x.shape[3], self.pooling)
-        if window > 1:
-            x = F.max_pool2d(x, window)
+        windows = check_windows(x.shape[2], x.shape[3], self.pooling)
+        if max(windows) > 1:
+            x = F.max_pool2d(x, windows)
         tokens = torch.cat([self.quality_emb.expand(len(x), -1, -1), x.flatten(2).transpose(1, 2)], dim=1)
         tokens = self.enc_layers(tokens + self.pos_emb[:, : tokens.shape[1]])
         hidden = F.gelu(self.mlp_head["0"](tokens[:, 0]), approximate="tanh")
@@ -96,28 +98,33 @@ class Network(nn.Module):
 def window_of(rows: int, columns: int) -> int:
     """Side of the windows in which features of this size are pooled: the authors' rule, then doubled until it fits."""
     window = 2 if rows >= ROWS else 1
-    while (rows // window) * (columns // window) > PLACES:
+    while _places(rows, columns, window) > PLACES:
         window *= 2
     return window
 
 
-def check_window(rows: int, columns: int, pooling: int | None) -> int:
-    """The side of the windows, given or chosen.
+def check_windows(rows: int, columns: int, pooling: int | None) -> tuple[int, int]:
+    """Height and width of the windows, of the side that is given or chosen; a strip narrower than it is one row.
 
     Raises
     ------
     ShapeError
-        If features of this size then have more places than there are positions, or none.
+        If features of this size then have more places than there are positions, or no window fits either way.
     """
     window = window_of(rows, columns) if pooling is None else pooling
-    places = (rows // window) * (columns // window)
-    if not 1 <= places <= PLACES:
+    if window > max(rows, columns) or _places(rows, columns, window) > PLACES:
+        fits = window_of(rows, columns)
         raise ShapeError(
-            expected=f"1 to {PLACES} windows of {window}×{window} features for triq",
-            got=f"{places}, of {columns}×{rows} features",
-            fix="crop the picture, or choose another pooling",
+            expected=f"1 to {PLACES} windows of features for triq",
+            got=f"windows of {window}×{window}, of {columns}×{rows} features",
+            fix=f"leave pooling out, which then is {fits}",
         )
-    return window
+    return min(window, rows), min(window, columns)
+
+
+def _places(rows: int, columns: int, window: int) -> int:
+    """How many windows there are: along a side shorter than they are, one."""
+    return max(rows // window, 1) * max(columns // window, 1)
 
 
 def from_keras(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -200,10 +207,11 @@ def _in_resnet(layer: str) -> str | None:
 class TRIQ(LearnedMetric):
     """`triq`: the mean of five levels of quality, 1 (bad) to 5 (excellent).
 
-    You, Korhonen, ICIP 2021 (arXiv:2101.01097). The whole picture at full resolution, but for extreme strips. It has
-    positions for 192 places only, each 32 px wide, or 64 px where the picture has more than 480 rows; the authors' code
-    fails where that is not enough (above 768 × 1024 px, say, but also at 480 × 640) and tells its user to pool more.
-    Here the windows are then doubled until the places suffice. Memory grows with the picture: some 170 bytes a pixel.
+    You, Korhonen, ICIP 2021 (arXiv:2101.01097). The whole picture at full resolution. It has positions for 192 places
+    only, each 32 px wide, or 64 px where the picture has more than 480 rows; the authors' code fails where that is not
+    enough (above 768 × 1024 px, say, but also at 480 × 640) and tells its user to pool more. Here the windows are then
+    doubled until the places suffice; along a side that is narrower than a window there is one place. Memory grows with
+    the picture: some 170 bytes a pixel.
 
     Parameters
     ----------
@@ -211,12 +219,13 @@ class TRIQ(LearnedMetric):
         The authors publish a Keras file only, which nothing here reads. A file in safetensors or PyTorch's format is
         taken that has the arrays of `model.weights` by their Keras names, or the same by our names (`from_keras`).
     pooling : int, optional
-        Side of the windows in which the features are pooled; default: as said.
+        Side of the windows in which the features are pooled; default: as said. A picture that then has more places
+        than positions, or no window, is refused before the network runs.
 
     Raises
     ------
     InputError
-        If the pooling is impossible.
+        If the pooling is not a whole number from 1.
     WeightError
         If there are no weights, or they do not fit.
     """
@@ -225,8 +234,8 @@ class TRIQ(LearnedMetric):
 
     def __init__(self, weights: Weights | None = None, *, pooling: int | None = None) -> None:
         super().__init__()
-        if pooling is not None and (isinstance(pooling, bool) or not isinstance(pooling, int) or pooling < 1):
-            raise InputError(expected="a pooling from 1, or None", got=repr(pooling), fix="give a whole number")
+        if pooling is not None:
+            check_whole("pooling", pooling, 1, "leave it out to have it chosen")
         network = Network(pooling)
         load_into(network, self.own_weights(weights), "TRIQ", inside=("params", "state_dict"), rename=from_keras)
         network.resnet.fold()
@@ -235,6 +244,9 @@ class TRIQ(LearnedMetric):
         self.network = network
 
     def rate(self, image: Tensor, reference: Tensor | None) -> Tensor:
+        # Before the network runs, which may take long. A feature is 32 px, the last one perhaps less.
+        rows, columns = (-(-side // STRIDE) for side in image.shape[-2:])
+        check_windows(rows, columns, self.network.pooling)
         shares = self.network(image)
         levels = torch.arange(1, LEVELS + 1, device=shares.device)
         mean: Tensor = (shares.float() * levels).sum(1)
