@@ -78,6 +78,8 @@ def _extra(s: MetricSpec) -> str:
 
 
 if __name__ == "__main__":
+    import distortions
+    import stability
     import which_sharpness
 
     import networks
@@ -87,3 +89,6 @@ if __name__ == "__main__":
     which_sharpness.draw()
     networks.PAGE.write_text(networks.page(), encoding="utf-8")
     networks.SURVEYS.write_text(networks.surveys(), encoding="utf-8")
+    stability.PAGE.write_text(stability.page(), encoding="utf-8")
+    stability.draw()
+    distortions.write()

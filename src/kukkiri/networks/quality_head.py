@@ -1,4 +1,4 @@
-"""From features of a picture to what is said of it: a score with an interval, what is wrong, how unlike the training."""
+"""From features of a picture to what is said of it: score and interval, what is wrong, how unlike the training."""
 
 from __future__ import annotations
 

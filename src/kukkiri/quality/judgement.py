@@ -27,7 +27,7 @@ class Judgement:
         Probability, 0 to 1, that there is damage of each group: blur, noise, compression, exposure, contrast, colour,
         haze; the most probable first.
     unlike_training : float
-        0 to 1: share of pictures like those of the training that are nearer to its middle. From 0.99 on, doubt the rest.
+        0 to 1: share of pictures like those of the training that are nearer to its middle. From 0.99 on, doubt all.
     """
 
     value: float

@@ -4,18 +4,21 @@
 
 Every kind is tried at many strengths on cuts of photographs; the teachers say how bad each is; the levels 1 to 5 are
 the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the ladder's own level 5: a kind
-that is not so bad there (a picture has no less than no colour) has its levels as far apart in proportion. Writes `levels.toml` and `teachers.toml` into the folder
-of `--out`; copy them over `optics/distort/levels.toml` and `training/teachers.toml`. What is measured already is kept
-there, so that a stopped run goes on.
+that is not so bad there (a picture has no less than no colour) has its levels as far apart in proportion.
+
+Writes `levels.toml` and `teachers.toml` into the folder of `--out`; copy them over `optics/distort/levels.toml` and
+`training/teachers.toml`. What is measured already is kept there, so that a stopped run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -40,9 +43,7 @@ def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
         height, width = pixels.shape[-2:]
         if min(height, width) < side:
             continue
-        places = [
-            (round(a * (height - side) / 2), round(b * (width - side) / 2)) for a in (0, 1, 2) for b in (0, 1, 2)
-        ]
+        places = [(round(a * (height - side) / 2), round(b * (width - side) / 2)) for a in (0, 1, 2) for b in (0, 1, 2)]
         parts = [pixels[..., top : top + side, left : left + side] for top, left in places]
         # The median over rows: one strong outline is no detail.
         yield max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean((0, 1, 3)).median()))
@@ -95,7 +96,8 @@ def main() -> None:
             np.savez(kept, levels=levels, distances=distances)
         with np.load(kept) as file:
             found[name] = file["levels"], file["distances"]
-        print(f"{name}: {len(found[name][0])} strengths", flush=True)
+        sys.stdout.write(f"{name}: measured\n")
+        sys.stdout.flush()
     write(found, chosen.out)
 
 
@@ -120,7 +122,7 @@ def write(found: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], 
         lines += ["", f"[{name}]"]
         for parameter, values in calibrated(KINDS[name], list(levels), worst).items():
             lines.append(f"{parameter} = {values}")
-        print(f"{name:22s} worst {worst.max():5.1f}  spread over pictures {flat.std(1).mean():4.1f}")
+        sys.stdout.write(f"{name:22s} worst {worst.max():5.1f}  spread over pictures {flat.std(1).mean():4.1f}\n")
     (out / "levels.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,9 +1,9 @@
 """Recipe of `kukkiri-nr`: teachers that see the original teach a model that does not.
 
-Material: `quality_material`, each picture with ladders of damage and mixtures. Losses, of standardised scores: smooth L1
-to the teachers' pseudo-score; pinball for the ends of a 90 % interval; a hinge wherever the order within a ladder is
-less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with their distance as margin); equal answers before
-and after a harmless change; cross-entropy of what is wrong. The trunk is not trained: it is shared with others.
+Material: `quality_material`, each picture with ladders of damage and mixtures. Losses, of standardised scores: smooth
+L1 to the teachers' pseudo-score; pinball for the ends of a 90 % interval; a hinge wherever the order within a ladder is
+less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with their distance as margin); equal answers
+before and after a harmless change; cross-entropy of what is wrong. The trunk is not trained: it is shared with others.
 
 Every tenth photograph is held out. The first half of these, with drawings of their own, chooses the weights; the other
 sets the width of the intervals, the threshold of "clean", and what is like the training.
@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kukkiri.networks.quality_head import AXES, QualityHead
+from kukkiri.networks.quality_head import AXES, Member, QualityHead
 from kukkiri.optics.distort import GROUPS
 from kukkiri.quality.no_reference.quality_features import FEATURES
 from kukkiri.training.photographs import HELD_OUT_EVERY, picture_files
@@ -106,7 +106,8 @@ class KukkiriNR(Recipe):
         head.mean.copy_(features.mean(0))
         head.scale.copy_(features.std(0).clamp_min(1e-3))
         for member in head.members:
-            nn.init.constant_(member.get_submodule("groups").bias, -2.0)
+            if isinstance(member, Member):
+                nn.init.constant_(member.groups.bias, -2.0)
         return head
 
     def batches(self, seed: int, step: int) -> Iterator[dict[str, Tensor]]:
@@ -138,7 +139,7 @@ class KukkiriNR(Recipe):
         return total, {"regression": regression, "pinball": pinball, "order": order, "steady": steady, "wrong": wrong}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On held-out pictures: 'score' is 1 less the mean of three correlations and shares, all of which should be 1."""
+        """On held-out pictures: 'score' is 1 less the mean of two correlations and a share, which should all be 1."""
         from scipy.stats import spearmanr
 
         part = self.material()["validation"]

@@ -12,6 +12,7 @@ With `--part` several processes share the work; the recipe makes what is missing
 from __future__ import annotations
 
 import argparse
+import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -132,7 +132,9 @@ def harmless(picture: Tensor, random: np.random.Generator) -> Tensor:
     return picture[..., top : top + round(0.9 * height), left : left + round(0.9 * width)]
 
 
-def versions(picture: Tensor, kinds: Sequence[Kind], random: np.random.Generator) -> list[tuple[Tensor, dict[str, Any]]]:
+def versions(
+    picture: Tensor, kinds: Sequence[Kind], random: np.random.Generator
+) -> list[tuple[Tensor, dict[str, Any]]]:
     """Damaged versions with what is known of them; the first is the picture itself."""
     found: list[tuple[Tensor, dict[str, Any]]] = [(picture, {"kind": "", "levels": {}, "series": -1, "level": 0.0})]
     for number, at in enumerate(random.choice(len(kinds), SERIES, replace=False)):
@@ -271,7 +273,8 @@ def main() -> None:
     # From both ends of the list in turn, so that an early stop leaves photographs and drawings.
     for number in range(which - 1, len(prepared), of):
         prepared.samples(number)
-        print(f"{number + 1} of {len(prepared)}", flush=True)
+        sys.stdout.write(f"{number + 1} of {len(prepared)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What full-reference metrics say of a damaged picture, fused to one pseudo-score: teachers for a model without one.
 
-Five metrics that fail in different ways: DISTS and LPIPS (networks), FSIM, VIF and MS-SSIM (formulas). Each is brought to
-a common scale by its ranks over one large set of damaged pictures, 0 for the picture itself and 100 for the worst of
-the set; the pseudo-score is 100 less their mean.
+Five metrics that fail in different ways: DISTS and LPIPS (networks), FSIM, VIF and MS-SSIM (formulas). Each is
+brought to a common scale by its ranks over one large set of damaged pictures, 0 for the picture itself and 100 for the
+worst of the set; the pseudo-score is 100 less their mean.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Teachers:
         ]
         of_reference = list(self.dists.features(wide[1]))
         found = []
-        for picture in wide[0].split(1):
+        for picture in torch.split(wide[0], 1):
             sums = [
                 self.dists.sums(layer, a, b, a.new_ones(1, 1, *a.shape[-2:]))
                 for layer, (a, b) in enumerate(zip(self.dists.features(picture), of_reference, strict=True))
@@ -139,7 +139,8 @@ class Scales:
 
     def score(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pseudo-scores (M,), 100 for the picture itself, 0 for the worst, from distances (M, 5)."""
-        return 100 - self.badness(distances).mean(1)
+        score: NDArray[np.float64] = 100 - self.badness(distances).mean(1)
+        return score
 
     def badness(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each teacher's own opinion (M, 5) on the common scale of 0 to 100."""

@@ -18,7 +18,13 @@ def _blurs() -> list[Kind]:
     factor = parameter("factor", "how many times fewer pixels a side", identity=1.0)
     return [
         make_kind("gaussian-blur", "Gaussian blur", "blur", "blurs", parameter("sigma", "standard deviation", "px")),
-        make_kind("lens-blur", "defocus: a uniform disc", "blur", "blurs", parameter("radius", "of the disc", "px", identity=0.5)),
+        make_kind(
+            "lens-blur",
+            "defocus: a uniform disc",
+            "blur",
+            "blurs",
+            parameter("radius", "of the disc", "px", identity=0.5),
+        ),
         make_kind(
             "motion-blur",
             "straight motion in a random direction",

@@ -74,7 +74,7 @@ def tonal_statistics(image: Tensor) -> Tensor:
     brightest = flat.topk(count, 1).indices
     at_brightest = image.flatten(2).gather(2, brightest[:, None].expand(-1, 3, -1)).mean(2)
     log_means, log_brightest = (torch.log(m + LEVEL) for m in (channel_means, at_brightest))
-    histogram = torch.stack([torch.histc(f, 64, 0, 1) for f in flat.split(1)]) / flat.shape[1]
+    histogram = torch.stack([torch.histc(f, 64, 0, 1) for f in torch.split(flat, 1)]) / flat.shape[1]
     entropy = -(histogram * torch.log(histogram + 1e-8)).sum(1)
     return torch.cat(
         [
@@ -114,7 +114,7 @@ def _share(condition: Tensor) -> Tensor:
 
 
 def _noise(x: Tensor) -> list[Tensor]:
-    """Median and low quantile of diagonal detail at three scales: where a picture has nothing to show, noise is left."""
+    """Median and low quantile of diagonal detail at three scales: where nothing is to be seen, noise is left."""
     found = []
     for _ in range(3):
         a, b, c, d = x[..., :-1, :-1], x[..., :-1, 1:], x[..., 1:, :-1], x[..., 1:, 1:]
