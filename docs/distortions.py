@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage.data
@@ -15,6 +18,8 @@ from kukkiri.optics.distort import GROUPS, LEVELS, Kind, distort, kinds
 
 HERE = Path(__file__).parent
 PAGE, STRIPS = HERE / "distortions.md", HERE / "distortions"
+# What `distortion_calibration` writes.
+CALIBRATION = HERE / "quality" / "calibration.json"
 SIDE, GAP = 112, 3
 # Of the files; all strips together stay under 1.5 MB.
 QUALITY = 76
@@ -47,6 +52,7 @@ HEADINGS = {
 def page() -> str:
     """The whole page."""
     every = kinds()
+    found: dict[str, Any] = json.loads(CALIBRATION.read_text(encoding="utf-8"))
     parts = [
         "# Distortions",
         "",
@@ -68,6 +74,8 @@ def page() -> str:
         "Level 0 is the picture itself. Between two levels a parameter runs geometrically (linearly where that is",
         "said), from 0 to 1 from where it would change nothing. *Random*: another seed gives another picture, the same",
         "seed the same one on every device. *8 bits*: what a codec leaves has 8 bits. *RGB*: not for grey pictures.",
+        "",
+        *_calibrated(found),
     ]
     for group in (*GROUPS, "none"):
         of_group = kinds(group)
@@ -77,13 +85,31 @@ def page() -> str:
         if group == "none":
             parts += ["A person would not call these by any of the seven names.", ""]
         parts += ["| kind | what it is | parameter | 1 | 2 | 3 | 4 | 5 | |", "|---|---|---|---|---|---|---|---|---|"]
-        parts += [line for kind in of_group for line in _lines(kind)]
+        parts += [line for kind in of_group for line in _lines(kind, found["kinds"][kind.name]["badness"])]
         for kind in of_group:
             parts += ["", f"`{kind.name}`  ", f"![{kind.name} at the levels 0 to 5](distortions/{kind.name}.jpg)"]
     return "\n".join(parts) + "\n"
 
 
-def _lines(kind: Kind) -> list[str]:
+def _calibrated(found: dict[str, Any]) -> list[str]:
+    """What *badness* is, and which kinds are not as bad as the others."""
+    targets, pictures, side = (found[name] for name in ("targets", "pictures", "side"))
+    highest = {name: kind["badness"][-1] for name, kind in found["kinds"].items()}
+    mild = sorted((name for name in highest if highest[name] < targets[-1] - 10), key=highest.__getitem__)
+    said = (
+        f"*Badness* is what full-reference metrics say of a level ({', '.join(found['teachers'])}; each on a scale of "
+        f"0 to 100 by its ranks over all kinds; the mean of them over {pictures} pictures of {side}×{side} px, "
+        "interpolated between the strengths that were measured). The strengths are chosen so that it is "
+        f"{', '.join(f'{t:g}' for t in targets)} at the levels 1 to 5, unless a kind cannot be so bad: no strength "
+        "goes beyond what is still that kind of damage. These stay more than 10 below at level 5: "
+        f"{', '.join(f'`{name}` ({highest[name]:.0f})' for name in mild)}. "
+        "The [figures](quality/calibration.json), with their spread over the pictures, are those of "
+        "`kukkiri.training.distortion_calibration`."
+    )
+    return textwrap.wrap(said, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def _lines(kind: Kind, badness: list[float]) -> list[str]:
     flags = {"random": kind.random, "8 bits": kind.eight_bit, "RGB": kind.needs_colour}
     lines = []
     for i, p in enumerate(kind.ladder.parameters):
@@ -92,7 +118,7 @@ def _lines(kind: Kind) -> list[str]:
         first = (f"`{kind.name}`", kind.title, ", ".join(f for f, there in flags.items() if there))
         name, title, said = first if i == 0 else ("", "", "")
         lines.append(f"| {name} | {title} | {meaning} | {values} | {said} |")
-    return lines
+    return [*lines, f"| | | *badness* | {' | '.join(f'*{value:.0f}*' for value in badness)} | |"]
 
 
 def strip(kind: Kind) -> bytes:

@@ -21,12 +21,16 @@ from PIL import Image as Pillow
 from skimage import data
 
 import kukkiri as kk
+from judging import GROUPS, judge, made_judgement
 from kukkiri.errors import InputError, WriteError
 from kukkiri.inspection.blur_view import BlurView
+from kukkiri.inspection.quality_view import judged_columns, quality_view_of
 from kukkiri.inspection.report import ReportRow, write_report
 from kukkiri.metrics.table import spec_of
 from kukkiri.pages.language import texts
 from pages.page_reader import PageReader
+
+__all__ = ["judge"]  # a fixture
 
 METRICS = ("laplacian-variance", "niqe")
 SPECS = tuple(spec_of(name) for name in METRICS)
@@ -96,8 +100,8 @@ def test_every_row_comes_back_whole(tmp_path: Path) -> None:
     keys = report.config["keys"]
     assert len(report.rows) == len(report.thumbnails) == 3
     for given, found in zip(ROWS, report.rows, strict=True):
-        *values, gate, others, blur = found
-        assert blur == 0
+        *values, gate, others, blur, quality = found
+        assert blur == quality == 0
         expected = {k: None if v != v else v for k, v in given.record.items()}
         assert dict(zip(keys, values, strict=True)) | (others or {}) == expected
         assert bool(gate) == given.gate_failed
@@ -186,10 +190,32 @@ def test_what_is_known_of_a_blur_comes_back_beside_its_picture(tmp_path: Path) -
         ReportRow(failure("d.png"), None),
     ]
     report = written(tmp_path, rows, metrics=(spec_of("kukkiri-blur"), *SPECS))
-    assert [r[-1] or None for r in report.rows] == [VIEW.figures, REASON.figures, VIEW.figures, None]
+    assert [r[-2] or None for r in report.rows] == [VIEW.figures, REASON.figures, VIEW.figures, None]
     pairs = [tuple(base64.b64decode(part) for part in line.split(",")) for line in report.thumbnails]
     assert pairs == [(thumbnail(), VIEW.map), (thumbnail("coffee"),), (b"", VIEW.map), (b"",)]
     assert "alert(3)" not in "".join(report.visible) and [tag for tag, _ in report.elements].count("script") == 4
+
+
+def test_what_is_wrong_comes_back(tmp_path: Path, judge: str) -> None:
+    view = quality_view_of(made_judgement(noise=0.93))
+    said = judged_columns(made_judgement(noise=0.93))
+    rows = [
+        ReportRow(row("a.png", **{judge: 40.0}, **said), thumbnail(), quality=view),
+        ReportRow(failure("b.png"), None),
+    ]
+    report = written(tmp_path, rows, metrics=(*SPECS, spec_of(judge)))
+    assert [r[-1] or None for r in report.rows] == [dict(view.figures), None]
+    found = dict(zip(report.config["keys"], report.rows[0], strict=False))
+    assert {name: found[name] for name in said} == said
+    columns = {column["key"]: column for column in report.config["columns"]}
+    assert columns[judge]["judges"] and columns[judge]["interval"] == ["quality_lo", "quality_hi"]
+    assert columns["sigma"]["interval"] == ["sigma_lo", "sigma_hi"] and not columns["niqe"]["judges"]
+    assert "interval" not in columns["niqe"]
+
+
+def test_every_group_of_damage_has_a_word() -> None:
+    for language in ("en", "ja"):
+        assert {f"wrong.group_{group}" for group in GROUPS} <= set(texts(language))
 
 
 def test_one_chart_for_sigma_and_the_metric_that_fills_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import kukkiri as kk
 from kukkiri.errors import InputError, UnknownNameError
-from kukkiri.metrics.estimating import EstimatesBlur
+from kukkiri.metrics.estimating import EstimatesBlur, JudgesQuality
 from kukkiri.metrics.learned import LearnedMetric
 from kukkiri.weights import catalogue
 
@@ -40,6 +40,7 @@ def test_spec_and_class_agree(name: str) -> None:
     assert metric.spec is spec
     assert spec.tileable == isinstance(metric, (kk.metrics.LocalMetric, EstimatesBlur))
     assert spec.estimates_blur == isinstance(metric, EstimatesBlur)
+    assert spec.judges_quality == isinstance(metric, JudgesQuality)
 
 
 @pytest.mark.parametrize("name", NAMES)

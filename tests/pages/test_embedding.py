@@ -172,6 +172,20 @@ def test_words_for_a_blur() -> None:
 
 
 @node
+def test_words_for_what_is_wrong() -> None:
+    """In the words of the language; a group that is not known keeps its name, and none is clean."""
+    result = run_node("""
+        import { wrongNames, wrongText } from "STATIC/quality.js";
+        const texts = { "wrong.group_noise": "NOISE", "wrong.clean": "CLEAN", "panel.separator": " + " };
+        const say = (key) => texts[key] ?? key;
+        const wrong = [["noise", 0.9], ["dust", 0.6], ["blur", 0.1]];
+        const said = [2, 1, 0].map((named) => ({ wrong, named }));
+        console.log(JSON.stringify(said.map((quality) => [wrongText(quality, say), wrongNames(quality)])));
+    """)
+    assert result == [["NOISE + dust", ["noise", "dust"]], ["NOISE", ["noise"]], ["CLEAN", ["clean"]]]
+
+
+@node
 def test_a_second_picture_in_a_line_of_thumbnails() -> None:
     result = run_node("""
         globalThis.IntersectionObserver = class { observe() {} };

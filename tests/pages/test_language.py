@@ -15,7 +15,8 @@ LATIN |= {"AlexNet", "VGG", "SqueezeNet", "KonIQ", "SPAQ", "AVA", "PaQ", "PiQ"}
 # Families of keys of which the pages build the end: say(`direction.${answers}_higher`).
 BUILT = (
     *("direction.", "better_than.", "extremes.best_", "extremes.worst_", "failure.", "overlay.", "panel.channels_"),
-    *("blur.family_", "blur.reason_", "column.", "metric.", "metric_title.", "setting.", "setting_value."),
+    *("blur.family_", "blur.reason_", "wrong.group_", "column.", "metric.", "metric_title.", "setting."),
+    "setting_value.",
 )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Rows that are printed when no table is asked for; more would only scroll by.
 PRINTED = 50
+# Heading of what the judge of quality says.
+WRONG = "what is wrong"
 
 
 def command(
@@ -37,7 +39,7 @@ def command(
     ] = None,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option("--fail-if", help="Gate such as 'clipped_high > 0.05 or niqe > 8': exit 1 if it holds."),
+        typer.Option("--fail-if", help="Gate such as 'clipped_high > 0.05 or quality_hi < 40': exit 1 if it holds."),
     ] = None,
     roi: Roi = None,
     mask: Mask = None,
@@ -138,9 +140,14 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
     """A table of values, names without the folder that they share, and below it what was masked and what failed."""
     import os
 
+    from kukkiri.cli.quality_tables import UNLIKE, wrong_column
+
     # What fills sigma would say the same twice.
     source = next((name for name in metrics if spec_of(name).estimates_blur), None)
+    judge = next((name for name in metrics if spec_of(name).judges_quality), None)
     names = [*(["sigma"] if source else []), *(name for name in metrics if name != source), "noise"]
+    if judge:
+        names.insert(names.index(judge) + 1, WRONG)
     planes = any(r["plane"] for r in rows)
     folder = os.path.commonpath([str(Path(r["path"]).parent) for r in rows])
 
@@ -149,17 +156,24 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
         return name + (f" [{row['plane']}]" if planes else "")
 
     def cell(row: dict[str, Any], name: str) -> str:
+        if name == WRONG:
+            return wrong_column(row["wrong"])
         said = (row.get("sigma_note") or "") if name == "sigma" else ""
         return ("< " if "bound: below" in said else "> " if "bound: above" in said else "") + number(row[name])
 
     parts: list[Any] = [f"in {folder}"] if folder else []
     parts.append(
-        table(["picture", *names], [(short(row), *(cell(row, name) for name in names)) for row in rows], right=names)
+        table(
+            ["picture", *names],
+            [(short(row), *(cell(row, name) for name in names)) for row in rows],
+            right=[name for name in names if name != WRONG],
+        )
     )
     parts += [f"{short(row)}: masked {row['masked']}" for row in rows if row["masked"]]
     for row in rows:
         notes = [note for note in (row.get("sigma_note") or "").split("; ") if note and not note.startswith("bound")]
         parts += [f"{short(row)}: sigma {'; '.join(notes)}"] if notes else []
+    parts += [f"{short(row)}: {judge} {UNLIKE}" for row in rows if row.get("quality_note")]
     parts += [f"{short(row)}: {row['error']}" for row in rows if row["error"]]
     return parts
 

@@ -18,6 +18,9 @@ def command(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after so many steps.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Stop after so many minutes of training.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="Folder of training data; repeat it.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="CSV of your pictures and people's scores of them (image, mos).")
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Option of the recipe; repeat it.")
     ] = None,
@@ -43,7 +46,7 @@ def command(
             show(table(["recipe", "title"], [(entry.name, entry.title) for entry in RECIPES]))
         return
     name, folder = require(recipe, "the name of a recipe"), require(out, "a folder for the run (--out)")
-    made = build_recipe(name, data or (), parse_settings(setting or ()))
+    made = build_recipe(name, data or (), parse_settings(setting or ()), scores=scores)
     from kukkiri.training.loop import train
 
     result = train(

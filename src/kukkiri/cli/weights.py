@@ -191,15 +191,26 @@ def forget_licence(
 
 @app.command()
 def export(
-    key: Annotated[str, typer.Argument(help="A network that can be exported: kukkiri-blur.")],
+    key: Annotated[str, typer.Argument(help="A network that can be exported: kukkiri-blur, kukkiri-nr.")],
     out: Annotated[Path, typer.Option("--out", help="The ONNX file to write.")],
 ) -> None:
     """Write a network of ours as an ONNX file, for programs without torch."""
     from kukkiri.errors import unknown_name
 
-    if key != "kukkiri-blur":
-        raise unknown_name("a network that can be exported", key, ["kukkiri-blur"], "the others are the authors' own")
-    from kukkiri.sharpness.blur_onnx import export_onnx
+    if key == "kukkiri-blur":
+        from kukkiri.sharpness import blur_onnx
 
-    export_onnx(out)
-    show(f"{out}: takes grey pictures (n, 1, h, w) with sides of 64, 96, 128, …; gives maps at 1/8 of them.")
+        blur_onnx.export_onnx(out)
+        show(f"{out}: takes grey pictures (n, 1, h, w) with sides of 64, 96, 128, …; gives maps at 1/8 of them.")
+    elif key == "kukkiri-nr":
+        from kukkiri.quality.no_reference import quality_onnx
+
+        quality_onnx.export_onnx(out)
+        show(
+            f"{out}: takes parts (p, 3, h, w), the picture made small and counted statistics, which "
+            "kukkiri.quality.no_reference.quality_onnx.network_inputs gives; says all that kukkiri-nr says."
+        )
+    else:
+        raise unknown_name(
+            "a network that can be exported", key, ["kukkiri-blur", "kukkiri-nr"], "the others are the authors' own"
+        )

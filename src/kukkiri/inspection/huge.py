@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kukkiri.errors import KukkiriError
+from kukkiri.errors import KukkiriError, ShapeError
 from kukkiri.images.colour import luma
 from kukkiri.images.image import Image
 from kukkiri.images.masks import Box, as_mask
@@ -18,10 +18,11 @@ from kukkiri.images.overlays import Overlays, find_overlays
 from kukkiri.images.statistics import Statistics, statistics
 from kukkiri.images.tiles import tiles
 from kukkiri.inspection.blur_view import BlurView, columns_of, view_of
+from kukkiri.inspection.quality_view import QualityView, judged_columns, quality_view_of
 from kukkiri.inspection.thumbnails import SIDE, thumbnail
 from kukkiri.metrics.base import TILE as METRIC_TILE
 from kukkiri.metrics.base import Metric
-from kukkiri.metrics.estimating import EstimatesBlur
+from kukkiri.metrics.estimating import EstimatesBlur, JudgesQuality, QualityJudgement
 from kukkiri.metrics.tiled import measure_together
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Found:
     thumbnail : bytes or None
     blur : BlurView or None
         For the report.
+    quality : QualityView or None
+        The same.
     """
 
     columns: dict[str, Any]
@@ -57,6 +60,7 @@ class Found:
     errors: list[str] = field(default_factory=list)
     thumbnail: bytes | None = None
     blur: BlurView | None = None
+    quality: QualityView | None = None
 
 
 def measure_huge(
@@ -69,7 +73,8 @@ def measure_huge(
     source : ImageFile
     plane : int
     metrics : list of Metric
-        Those that are not tileable get an error; the first that estimates a blur fills the columns of sigma.
+        Those that are not tileable get an error. The first that estimates a blur fills the columns of sigma; the first
+        that judges quality fills its own, if what counts is small enough to be held after all.
     settings : Settings
     mask : Image, optional
         White where pixels must not count.
@@ -96,7 +101,19 @@ def measure_huge(
         if one is estimators[0]:
             found.columns.update(columns_of(blur))
             found.blur = view_of(blur, box, (height, width)) if thumbnails else None
-    others = [one for one in metrics if not isinstance(one, EstimatesBlur)]
+    judges = [one for one in metrics if isinstance(one, JudgesQuality)]
+    for judge in judges:
+        try:
+            judgement = _judge_part(judge, source, plane, box, left_out, settings.whole_limit)
+        except KukkiriError as error:
+            found.scores[judge.spec.name] = None
+            found.errors.append(f"{judge.spec.name}: {error}")
+            continue
+        found.scores[judge.spec.name] = judgement.value
+        if judge is judges[0]:
+            found.columns.update(judged_columns(judgement))
+            found.quality = quality_view_of(judgement) if thumbnails else None
+    others = [one for one in metrics if not isinstance(one, (EstimatesBlur, JudgesQuality))]
     values = measure_together(others, source, mask=left_out, plane=plane, box=box, size=METRIC_TILE)
     for other, value in zip(others, values):
         if isinstance(value, KukkiriError):
@@ -106,6 +123,20 @@ def measure_huge(
             found.scores[other.spec.name] = value
     found.thumbnail = _thumbnail(source, plane) if thumbnails else None
     return found
+
+
+def _judge_part(
+    judge: JudgesQuality, source: ImageFile, plane: int, box: Box, left_out: Tensor | None, limit: int
+) -> QualityJudgement:
+    """What is said of a part that can be held: a judgement sees a picture as a whole, and none of its tiles."""
+    if box.height * box.width > limit:
+        raise ShapeError(
+            expected=f"at most {limit / 1e6:.3g} Mpx at once to judge the quality",
+            got=f"{box.width}×{box.height}, {box.height * box.width / 1e6:.3g} Mpx",
+            fix="raise --max-whole if there is memory for it, or measure a part with --roi",
+        )
+    (judgement,) = judge.judge(source.read_region(plane, box)[None], mask=left_out)
+    return judgement
 
 
 def what_counts(

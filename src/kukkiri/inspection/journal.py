@@ -16,17 +16,18 @@ from typing import Any, NamedTuple
 
 from kukkiri.errors import WriteError
 from kukkiri.inspection.blur_view import BlurView
+from kukkiri.inspection.quality_view import QualityView
 from kukkiri.inspection.record import printable
 from kukkiri.inspection.settings import file_fingerprint
 from kukkiri.inspection.worker import Measured
 
 SUFFIX = ".journal"
 # To be raised when the tables change: an older journal is then started anew.
-LAYOUT = 3
+LAYOUT = 4
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings, fingerprint, has_thumbnail, failed)",
     "CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, blur TEXT, map BLOB, "
-    "PRIMARY KEY (source, plane))",
+    "quality TEXT, PRIMARY KEY (source, plane))",
 )
 
 
@@ -39,11 +40,13 @@ class Kept(NamedTuple):
         As `Record.to_row` gives it.
     thumbnail : bytes or None
     blur : BlurView or None
+    quality : QualityView or None
     """
 
     row: dict[str, Any]
     thumbnail: bytes | None
     blur: BlurView | None
+    quality: QualityView | None
 
 
 class Journal:
@@ -114,7 +117,7 @@ class Journal:
                     (key, self.settings, pictures[0].fingerprint, shown, failed),
                 )
                 self._db.executemany(
-                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?)", ((key, *_stored(m)) for m in pictures)
+                    "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", ((key, *_stored(m)) for m in pictures)
                 )
             self._db.execute("COMMIT")
 
@@ -141,14 +144,15 @@ class Journal:
 
     def rows(self, files: Sequence[Path]) -> Iterator[Kept]:
         """What is kept of each picture of these files, in their order."""
-        query = "SELECT row, thumbnail, blur, map FROM rows WHERE source = ? ORDER BY plane"
+        query = "SELECT row, thumbnail, blur, map, quality FROM rows WHERE source = ? ORDER BY plane"
         for file in files:
             with self._guarded():
                 stored = self._db.execute(query, (_key(file),)).fetchall()
-            for row, small, figures, cells in stored:
+            for row, small, figures, cells, judged in stored:
                 # The path as this run names it: the row may be from a run in another folder.
                 named = json.loads(row) | {"path": printable(file)}
-                yield Kept(named, small, None if figures is None else BlurView(json.loads(figures), cells))
+                blur = None if figures is None else BlurView(json.loads(figures), cells)
+                yield Kept(named, small, blur, None if judged is None else QualityView(json.loads(judged)))
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -170,10 +174,11 @@ def journal_path(out: Path) -> Path:
     return out.with_name(out.name + SUFFIX)
 
 
-def _stored(measured: Measured) -> tuple[int, str, bytes | None, str | None, bytes | None]:
-    blur = measured.blur
+def _stored(measured: Measured) -> tuple[int, str, bytes | None, str | None, bytes | None, str | None]:
+    blur, quality = measured.blur, measured.quality
     figures, cells = (None, None) if blur is None else (json.dumps(dict(blur.figures)), blur.map)
-    return measured.record.plane, json.dumps(measured.record.to_row()), measured.thumbnail, figures, cells
+    judged = None if quality is None else json.dumps(dict(quality.figures))
+    return measured.record.plane, json.dumps(measured.record.to_row()), measured.thumbnail, figures, cells, judged
 
 
 def _key(path: Path) -> bytes:

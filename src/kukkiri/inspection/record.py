@@ -53,6 +53,14 @@ class Record:
         What else to know of sigma, parted by '; ': 'abstained: WHY' if there is none although nothing failed,
         'bound: below' or 'bound: above' if it is the end of the range, 'unlike training' if it is to be doubted.
         '' for nothing. None where no metric estimates a blur size: the row then has no such column.
+    quality_lo, quality_hi : float or None
+        90 % interval of the metric that judges quality.
+    wrong : str or None
+        The kinds of damage that are more probable than not, with their probabilities, the most probable first:
+        'noise 0.93; blur 0.61'. '' for a clean picture, None where the picture could not be judged.
+    quality_note : str or None
+        'unlike training' if all that is said of the quality is to be doubted, '' for nothing. None where no metric
+        judges quality: the row then has none of these four columns.
     """
 
     path: str
@@ -75,22 +83,33 @@ class Record:
     version: str = ""
     scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
     sigma_note: str | None = None
+    quality_lo: float | None = None
+    quality_hi: float | None = None
+    wrong: str | None = None
+    quality_note: str | None = None
 
     def to_row(self) -> dict[str, Any]:
-        """A flat dict: the columns, one a metric, the note. NaN is None; floats have six significant digits."""
+        """A flat dict: the columns, one a metric, the judgement, the note of sigma.
+
+        NaN is None; floats have six significant digits.
+        """
         row = {name: getattr(self, name) for name in COLUMNS}
         row.update(self.scores)
+        if self.quality_note is not None:
+            row.update({name: getattr(self, name) for name in JUDGED})
         if self.sigma_note is not None:
             row[NOTE] = self.sigma_note
         return {name: _plain(value) for name, value in row.items()}
 
 
-# Stands last, and only where a metric estimates a blur size: what is fixed stays before the metrics.
+# After the metrics, and only where one judges quality: what is fixed stays before the metrics.
+JUDGED = ("quality_lo", "quality_hi", "wrong", "quality_note")
+# Stands last, and only where a metric estimates a blur size.
 NOTE = "sigma_note"
-COLUMNS = tuple(f.name for f in fields(Record) if f.name not in ("scores", NOTE))
+COLUMNS = tuple(f.name for f in fields(Record) if f.name not in ("scores", NOTE, *JUDGED))
 # How a column is typed in a table that has types.
 COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
-    dict.fromkeys(("path", "error", "masked", "version", NOTE), str)
+    dict.fromkeys(("path", "error", "masked", "version", "wrong", "quality_note", NOTE), str)
     | dict.fromkeys(("plane", "width", "height", "channels", "bit_depth"), int)
 )
 
@@ -118,7 +137,9 @@ def numeric_columns(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def columns(metrics: Sequence[str]) -> tuple[str, ...]:
     """The names of all columns of a table with these metrics, in order."""
-    return (*COLUMNS, *metrics, *([NOTE] if any(spec_of(name).estimates_blur for name in metrics) else []))
+    specs = [spec_of(name) for name in metrics]
+    judged = JUDGED if any(spec.judges_quality for spec in specs) else ()
+    return (*COLUMNS, *metrics, *judged, *([NOTE] if any(spec.estimates_blur for spec in specs) else []))
 
 
 def _plain(value: Any) -> Any:

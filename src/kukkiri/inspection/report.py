@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from kukkiri.inspection.blur_view import BlurView
-from kukkiri.inspection.record import NOTE
+from kukkiri.inspection.quality_view import QualityView
+from kukkiri.inspection.record import JUDGED, NOTE
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.pages.language import check_language, language_of_locale
 from kukkiri.pages.report import Column, Gathered, write_report_page
@@ -20,7 +21,13 @@ __all__ = ["ReportRow", "language_of_locale", "write_report"]
 
 # What a record says of every picture, besides the metrics; units as in its docs.
 _SIGMA = Column(
-    key="sigma", kind="pixels", higher_is_better=False, answers="sharpness", value_range=(0, None), shown=True
+    key="sigma",
+    kind="pixels",
+    higher_is_better=False,
+    answers="sharpness",
+    value_range=(0, None),
+    interval=("sigma_lo", "sigma_hi"),
+    shown=True,
 )
 _PROPERTIES = (
     Column(key="noise", value_range=(0, 1)),
@@ -49,12 +56,15 @@ class ReportRow:
         The picture does not meet the gate.
     blur : BlurView or None
         What the panel of the picture shows of its blur.
+    quality : QualityView or None
+        What it and the table show of what is wrong.
     """
 
     record: Mapping[str, Any]
     thumbnail: bytes | None = None
     gate_failed: bool = False
     blur: BlurView | None = None
+    quality: QualityView | None = None
 
 
 def write_report(
@@ -109,15 +119,27 @@ def write_report(
     path, language = Path(path), check_language(language)
     # The first metric that estimates a blur fills the columns of sigma: one chart for both.
     source = next((spec for spec in metrics if spec.estimates_blur), None)
-    sigma = (
-        _SIGMA if source is None else replace(_column_of(source), key=_SIGMA.key, kind=_SIGMA.kind, metric=source.name)
+    sigma = _SIGMA
+    if source is not None:
+        own = {name: getattr(_SIGMA, name) for name in ("key", "kind", "interval")}
+        sigma = replace(_column_of(source), metric=source.name, **own)
+    judge = next((spec for spec in metrics if spec.judges_quality), None)
+    columns = (
+        sigma,
+        *(_column_of(spec, judges=spec is judge) for spec in metrics if spec is not source),
+        *_PROPERTIES,
     )
-    columns = (sigma, *(_column_of(spec) for spec in metrics if spec is not source), *_PROPERTIES)
-    keys = (*_OTHER_KEYS, *([source.name, NOTE] if source else []), *(column.key for column in columns))
+    keys = (
+        *_OTHER_KEYS,
+        *([source.name, NOTE] if source else []),
+        *(JUDGED if judge else ()),
+        *(column.key for column in columns),
+    )
     with Gathered(keys, path) as gathered:
         for row in rows:
             figures, cells = (None, None) if row.blur is None else (row.blur.figures, row.blur.map)
-            gathered.add(row.record, row.thumbnail, row.gate_failed, figures, cells)
+            judged = None if row.quality is None else row.quality.figures
+            gathered.add(row.record, row.thumbnail, row.gate_failed, figures, cells, judged)
         return write_report_page(
             path,
             gathered,
@@ -131,7 +153,7 @@ def write_report(
         )
 
 
-def _column_of(spec: MetricSpec) -> Column:
+def _column_of(spec: MetricSpec, *, judges: bool = False) -> Column:
     low, high = (bound if math.isfinite(bound) else None for bound in spec.value_range)
     return Column(
         key=spec.name,
@@ -141,5 +163,7 @@ def _column_of(spec: MetricSpec) -> Column:
         unit=spec.unit,
         paper=spec.paper,
         value_range=(low, high),
+        interval=("quality_lo", "quality_hi") if judges else None,
+        judges=judges,
         shown=True,
     )

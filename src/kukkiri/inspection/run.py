@@ -210,8 +210,8 @@ def _write_report(
     from kukkiri.inspection.report import ReportRow, write_report
 
     def rows() -> Iterator[ReportRow]:
-        for row, small, blur in journal.rows(files):
-            yield ReportRow(row, small, _unmet(gates, row), blur)
+        for row, small, blur, quality in journal.rows(files):
+            yield ReportRow(row, small, _unmet(gates, row), blur, quality)
 
     write_report(
         path,

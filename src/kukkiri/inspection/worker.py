@@ -20,13 +20,14 @@ from kukkiri.images.statistics import statistics
 from kukkiri.inspection.blur_view import BlurView, columns_of, view_of
 from kukkiri.inspection.budget import PixelBudget
 from kukkiri.inspection.huge import measure_huge
+from kukkiri.inspection.quality_view import QualityView, judged_columns, quality_view_of
 from kukkiri.inspection.record import Record, explain, printable
 from kukkiri.inspection.settings import Settings, file_fingerprint
 from kukkiri.inspection.threads import single_threaded_torch
 from kukkiri.inspection.thumbnails import thumbnail
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
-from kukkiri.metrics.estimating import BlurEstimate, EstimatesBlur
+from kukkiri.metrics.estimating import BlurEstimate, EstimatesBlur, JudgesQuality, QualityJudgement
 
 # Small pictures of one size are measured together up to this many pixels: enough to make Python's own time small,
 # little enough for the working set to stay in the cache. Larger ones are measured one by one, which is faster for them.
@@ -47,6 +48,8 @@ class Measured:
         Of the file when it was opened.
     blur : BlurView or None
         For the report, with the thumbnail, if a metric estimated the blur.
+    quality : QualityView or None
+        The same, if a metric judged the quality.
     """
 
     record: Record
@@ -54,6 +57,7 @@ class Measured:
     source: Path
     fingerprint: str
     blur: BlurView | None = None
+    quality: QualityView | None = None
 
 
 @dataclass
@@ -67,6 +71,7 @@ class Picture:
     scores: dict[str, float | None] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     blur: BlurView | None = None
+    quality: QualityView | None = None
 
 
 class Worker:
@@ -93,8 +98,9 @@ class Worker:
     ) -> None:
         self.settings, self.thumbnails = settings, thumbnails
         self.metrics: list[Metric] = [metric(name, device=settings.device) for name in settings.metrics]
-        # The first that estimates a blur fills the columns of sigma.
+        # The first that estimates a blur fills the columns of sigma; the first that judges, those of the quality.
         self.estimator = next((one for one in self.metrics if isinstance(one, EstimatesBlur)), None)
+        self.judge = next((one for one in self.metrics if isinstance(one, JudgesQuality)), None)
         self.version = settings.version
         self.mask: Image | None = None if settings.mask is None else load(settings.mask)
         self.budget, self.while_waiting = budget, while_waiting
@@ -129,7 +135,7 @@ class Worker:
                 record = self._record(name, plane, picture)
                 if isinstance(picture, str):
                     return Measured(record, None, file, fingerprint)
-                return Measured(record, picture.thumbnail, file, fingerprint, picture.blur)
+                return Measured(record, picture.thumbnail, file, fingerprint, picture.blur, picture.quality)
 
             return measured
 
@@ -153,9 +159,8 @@ class Worker:
             self._flush(waiting)
             found = measure_huge(source, plane, self.metrics, self.settings, self.mask, thumbnails=self.thumbnails)
             empty = torch.empty(0)
-            return Picture(
-                empty, None, columns | found.columns, found.thumbnail, found.scores, found.errors, found.blur
-            )
+            said = columns | found.columns
+            return Picture(empty, None, said, found.thumbnail, found.scores, found.errors, found.blur, found.quality)
         cost = height * width
         if cost > GROUP_PIXELS:
             with self.budget.holding(cost, self.while_waiting) if self.budget else nullcontext():
@@ -227,11 +232,15 @@ class Worker:
         """One metric over pictures of one size; a failure of the whole is looked into picture by picture."""
         mask = group[0].left_out
         blurs: Sequence[BlurEstimate] = ()
+        judgements: Sequence[QualityJudgement] = ()
         try:
             with torch.inference_mode():
                 if isinstance(one, EstimatesBlur):
                     blurs = one.estimate(batch, mask=mask)
                     values = [blur.sigma for blur in blurs]
+                elif isinstance(one, JudgesQuality):
+                    judgements = one.judge(batch, mask=mask)
+                    values = [judgement.value for judgement in judgements]
                 else:
                     values = one(batch, mask=mask).tolist()
         except Exception as error:
@@ -248,6 +257,10 @@ class Worker:
         if one is self.estimator:
             for picture, blur in zip(group, blurs):
                 self._take_over(blur, picture)
+        if one is self.judge:
+            for picture, judgement in zip(group, judgements):
+                picture.columns.update(judged_columns(judgement))
+                picture.quality = quality_view_of(judgement) if self.thumbnails else None
 
     def _take_over(self, blur: BlurEstimate, picture: Picture) -> None:
         """The columns of sigma, and what the report shows, from the estimate that was made for the metric."""
@@ -258,15 +271,18 @@ class Worker:
             picture.blur = view_of(blur, region, (picture.columns["height"], picture.columns["width"]))
 
     def _record(self, name: str, plane: int, picture: Picture | str) -> Record:
-        note = None if self.estimator is None else ""
+        notes: dict[str, Any] = {
+            "sigma_note": None if self.estimator is None else "",
+            "quality_note": None if self.judge is None else "",
+        }
         if isinstance(picture, str):
             scores: dict[str, float | None] = dict.fromkeys(self.settings.metrics)
-            return Record(name, plane, picture, version=self.version, scores=scores, sigma_note=note)
+            return Record(name, plane, picture, version=self.version, scores=scores, **notes)
         return Record(
             name,
             plane,
             "; ".join(picture.errors) or None,
             version=self.version,
             scores={m: picture.scores.get(m) for m in self.settings.metrics},
-            **({"sigma_note": note} | picture.columns),
+            **(notes | picture.columns),
         )

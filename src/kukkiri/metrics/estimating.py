@@ -1,4 +1,4 @@
-"""What a metric offers that estimates a blur size, and with it more than one number."""
+"""What a metric offers that says more than one number: estimates of a blur, judgements of quality."""
 
 from __future__ import annotations
 
@@ -66,4 +66,35 @@ class EstimatesBlur(Protocol):
         self, source: ImageLike | ImageFile, *, mask: Tensor | None = None, plane: int = 0, box: Box | None = None
     ) -> BlurEstimate:
         """The estimate of a picture that need never be in memory as a whole; the mask is of the size of the box."""
+        ...
+
+
+class QualityJudgement(Protocol):
+    """What scores, records and reports take from a judgement; see `kukkiri.quality.judgement.Judgement`."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
+    @property
+    def wrong(self) -> Mapping[str, float]: ...
+    @property
+    def named(self) -> tuple[str, ...]: ...
+    @property
+    def unlike_training(self) -> float: ...
+    @property
+    def is_unlike_training(self) -> bool: ...
+
+
+@runtime_checkable
+class JudgesQuality(Protocol):
+    """A metric whose value is that of a judgement: who asks for the judgement need not measure twice.
+
+    Its spec says `judges_quality`.
+    """
+
+    spec: MetricSpec
+
+    def judge(self, image: ImageLike, *, mask: Any = None) -> Sequence[QualityJudgement]:
+        """One judgement a picture of a batch; `mask` as the metric itself takes it."""
         ...

@@ -48,6 +48,8 @@ class MetricSpec:
         most is never looked at. 'resized': all of it, brought to a fixed size, so that fine detail is lost.
     estimates_blur : bool
         The value is the sigma of a whole estimate, with interval and map: see `metrics.estimating`.
+    judges_quality : bool
+        The value is that of a whole judgement, with interval and what is wrong: see `metrics.estimating`.
     evidence : 'exact' | 'parity' | 'reconstruction' | 'unverified'
         How sure we are that this is the authors' method: checked against the authors' numbers or an independent
         implementation of the same definition; architecture proven with arbitrary weights; built from a description;
@@ -79,6 +81,7 @@ class MetricSpec:
     tileable: bool = False
     sees: Sees = "whole"
     estimates_blur: bool = False
+    judges_quality: bool = False
     weights: tuple[str, ...] = ()
     needs_weights: bool = False
     licence: str = "Apache-2.0"

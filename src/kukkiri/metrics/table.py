@@ -19,7 +19,9 @@ FAMILIES = (
 )
 
 # What a folder is measured by unless other metrics are named.
-DEFAULT_METRICS = ("kukkiri-blur", "laplacian-variance", "tenengrad", "cpbd", "niqe")
+DEFAULT_METRICS = ("kukkiri-blur", "kukkiri-nr", "laplacian-variance", "tenengrad", "cpbd", "niqe")
+# What a picture's quality is judged by unless another metric is named.
+DEFAULT_QUALITY = "kukkiri-nr"
 
 
 @cache

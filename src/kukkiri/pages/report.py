@@ -40,6 +40,10 @@ class Column:
         Name of the metric that fills the column, where the key is not that name.
     value_range : (float or None, float or None)
         None where there is no bound.
+    interval : (str, str) or None
+        Keys in the rows of the ends of its 90 % interval, where it has one.
+    judges : bool
+        What is wrong with a picture is told beside it.
     shown : bool
         In the table from the start.
     """
@@ -53,6 +57,8 @@ class Column:
     paper: str = ""
     metric: str = ""
     value_range: tuple[float | None, float | None] = (None, None)
+    interval: tuple[str, str] | None = None
+    judges: bool = False
     shown: bool = False
 
 
@@ -93,6 +99,7 @@ class Gathered:
         gate_failed: bool,
         blur: Mapping[str, Any] | None = None,
         blur_map: bytes | None = None,
+        quality: Mapping[str, Any] | None = None,
     ) -> None:
         """Take one row.
 
@@ -107,9 +114,13 @@ class Gathered:
             JSON-ready: what the panel shows of the blur.
         blur_map : bytes, optional
             A WebP or PNG file.
+        quality : mapping, optional
+            JSON-ready: what table and panel show of what is wrong.
         """
         others = {k: v for k, v in record.items() if k not in self.keys and v is not None}
-        row = json_text([*(record.get(key) for key in self.keys), int(gate_failed), others or 0, blur or 0])
+        row = json_text(
+            [*(record.get(key) for key in self.keys), int(gate_failed), others or 0, blur or 0, quality or 0]
+        )
         picture = base64_picture(thumbnail) if thumbnail else ""
         # The map beside its picture: a comma is no letter of base64.
         picture += f",{base64_picture(blur_map)}" if blur_map else ""

@@ -21,6 +21,7 @@ from kukkiri.quality.aligning import Ready, in_register
 from kukkiri.quality.building import Scoring, Unbuilt, build_metrics
 from kukkiri.quality.maps import MapNames, has_map, write_map
 from kukkiri.quality.pairing import Pair
+from kukkiri.quality.quality_score import JUDGED_KEYS
 from kukkiri.quality.verbs import automatic_mask, score
 
 log = logging.getLogger("kukkiri")
@@ -41,9 +42,10 @@ def score_pairs(
     Yields
     ------
     list of dict
-        Keys name, path, reference (None without one), error (None or one line), those of `Score`, 'alignment' where
-        pictures are aligned, and 'map' where maps are written: the path of the picture, or None. A row with both a
-        value and an error is one whose map could not be written.
+        Keys name, path, reference (None without one), error (None or one line), those of `Score` (of a metric that
+        judges quality, those of `QualityScore`), 'alignment' where pictures are aligned, and 'map' where maps are
+        written: the path of the picture, or None. A row with both a value and an error is one whose map could not be
+        written.
     """
     held = _Held(scoring)
     maps = None if scoring.maps is None else MapNames(scoring.maps)
@@ -174,6 +176,7 @@ def _failed(pair: Pair, metric: Metric | Unbuilt, error: str, scoring: Scoring) 
         "unit": spec.unit,
         "masked": None,
     }
+    row |= dict.fromkeys(JUDGED_KEYS) if spec.judges_quality else {}
     row |= {"alignment": None} if scoring.align else {}
     return row | ({"map": None} if scoring.maps is not None else {})
 

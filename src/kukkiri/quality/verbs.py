@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError
+from kukkiri.metrics.table import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ log = logging.getLogger("kukkiri")
 
 def quality(
     image: ImageLike,
-    metric: str | Metric = "niqe",
+    metric: str | Metric = DEFAULT_QUALITY,
     *,
     mask: Any = "auto",
     weights: Weights | None = None,
@@ -40,7 +41,7 @@ def quality(
     image : image-like
         Path, Image, PIL image, ndarray (H, W[, C]) or tensor ([1,] C, H, W).
     metric : str or Metric
-        Any that needs no reference; 'kukkiri list' shows them.
+        Any that needs no reference; 'kukkiri list' shows them. Default: 'kukkiri-nr', which says what is wrong, too.
     mask : 'auto' | None | Boolean (H, W)
         True where pixels must not count. 'auto' finds info bars, scale bars and burnt-in text.
     weights, device
@@ -55,6 +56,8 @@ def quality(
     Returns
     -------
     Score
+        Of a metric that judges quality, as 'kukkiri-nr' does, a `QualityScore`: with interval, what is wrong, and how
+        unlike the training the picture is.
 
     Raises
     ------
@@ -191,12 +194,19 @@ def score(ready: Ready, metric: Metric) -> Score:
     InputError
         If a network gives no finite number, or another metric an infinity that its range does not have.
     """
+    from kukkiri.metrics.estimating import JudgesQuality
     from kukkiri.metrics.score import Score
     from kukkiri.quality.aligning import AlignedScore
+    from kukkiri.quality.quality_score import quality_score
 
     image, mask = ready.image, ready.mask
     if mask is not None and not bool(mask.any()):
         mask = None
+    masked = 0.0 if mask is None else metric.share_left_out(mask, (image.height, image.width))
+    if isinstance(metric, JudgesQuality):
+        (judgement,) = metric.judge(image, mask=mask)
+        _check_value(judgement.value, metric)
+        return quality_score(judgement, metric.spec, masked)
     value = float(metric(image, ready.reference, mask=mask))
     _check_value(value, metric)
     found = Score(
@@ -204,7 +214,7 @@ def score(ready: Ready, metric: Metric) -> Score:
         metric=metric.spec.name,
         higher_is_better=metric.spec.higher_is_better,
         unit=metric.spec.unit,
-        masked=0.0 if mask is None else metric.share_left_out(mask, (image.height, image.width)),
+        masked=masked,
     )
     if ready.registration is None:
         return found

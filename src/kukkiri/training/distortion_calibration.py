@@ -6,16 +6,21 @@ Every kind is tried at many strengths on cuts of photographs; the teachers say h
 the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the ladder's own level 5: a kind
 that is not so bad there (a picture has no less than no colour) has its levels as far apart in proportion.
 
-Writes `levels.toml` and `teachers.toml` into the folder of `--out`; copy them over `optics/distort/levels.toml` and
-`training/teachers.toml`. What is measured already is kept there, so that a stopped run goes on.
+Writes `levels.toml`, `teachers.toml` and `calibration.json`, which says how bad each of the new levels is, into the
+folder of `--out`; copy them over `optics/distort/levels.toml`, `training/teachers.toml` and
+`docs/quality/calibration.json`. What is measured already is kept there, with the ladder that it was measured on, so
+that a stopped run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +28,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.images.reading import load
-from kukkiri.optics.distort import KINDS, Kind, distort
+from kukkiri.optics.distort import KINDS, Kind, Ladder, distort
 from kukkiri.training.photographs import picture_files, split
-from kukkiri.training.teachers import Scales, Teachers
+from kukkiri.training.teachers import TEACHERS, Scales, Teachers
 
 SIDE = 192
 # Badness at the levels 1 to 5.
@@ -34,6 +39,39 @@ TARGETS = (15.0, 32.0, 50.0, 68.0, 85.0)
 TRIED = (0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
 # Significant digits of a calibrated parameter.
 DIGITS = 3
+# Parts of a level in which a calibrated step is looked for on the old ladder.
+FINENESS = 1000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the teachers said of one kind.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        The one that it was measured on.
+    levels : ndarray (L,)
+        Tried, of that ladder.
+    distances : ndarray (L, pictures, teachers)
+    """
+
+    ladder: Ladder
+    levels: NDArray[np.float64]
+    distances: NDArray[np.float64]
+
+    def write(self, path: Path) -> None:
+        """As .npz."""
+        ladder = [(p.identity, *p.values) for p in self.ladder.parameters]
+        np.savez(path, levels=self.levels, distances=self.distances, ladder=ladder)
+
+    @classmethod
+    def read(cls, path: Path, kind: Kind) -> Measured:
+        """What `write` wrote, whatever the ladder of the kind is now."""
+        with np.load(path) as file:
+            steps = zip(kind.ladder.parameters, file["ladder"].tolist(), strict=True)
+            ladder = Ladder(tuple(replace(p, identity=first, values=tuple(five)) for p, (first, *five) in steps))
+            return cls(ladder, file["levels"], file["distances"])
 
 
 def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
@@ -49,32 +87,70 @@ def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
         yield max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean((0, 1, 3)).median()))
 
 
-def measured(kind: Kind, pictures: Sequence[Tensor], teachers: Teachers) -> tuple[list[float], NDArray[np.float64]]:
-    """Levels tried, and the teachers' distances (levels, pictures, teachers)."""
+def measured(kind: Kind, pictures: Sequence[Tensor], teachers: Teachers) -> Measured:
+    """A kind at the levels of `TRIED` on every picture."""
     rows = []
     for number, picture in enumerate(pictures):
         versions = [distort(picture, kind, level, number) for level in TRIED]
         rows.append(teachers.distances(torch.cat(versions), picture).numpy())
-    return list(TRIED), np.stack(rows, 1)
+    return Measured(kind.ladder, np.array(TRIED), np.stack(rows, 1))
 
 
-def calibrated(kind: Kind, levels: Sequence[float], badness: NDArray[np.float64]) -> dict[str, list[float]]:
+def calibrated(ladder: Ladder, levels: NDArray[np.float64], badness: NDArray[np.float64]) -> dict[str, list[float]]:
     """Parameter → five values, from the mean badness at each level tried.
 
     Parameters
     ----------
-    kind : Kind
-    levels : sequence of float
-    badness : ndarray (levels,)
+    ladder : Ladder
+        The one that was measured.
+    levels, badness : ndarray (levels,)
     """
     rising = np.maximum.accumulate(badness) + 1e-6 * np.arange(len(badness))
     reach = min(1.0, float(rising[-1]) / TARGETS[-1])
     wanted = np.interp([reach * t for t in TARGETS], np.append(0.0, rising), np.append(0.0, levels))
-    steps = [kind.ladder.at(float(level)) for level in wanted]
+    steps = [ladder.at(float(level)) for level in wanted]
     return {
         p.name: [float(round(s[p.name])) if p.whole else float(f"{s[p.name]:.{DIGITS}g}") for s in steps]
-        for p in kind.ladder.parameters
+        for p in ladder.parameters
     }
+
+
+def badness_of(
+    values: Mapping[str, Sequence[float]],
+    ladder: Ladder,
+    levels: NDArray[np.float64],
+    badness: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How bad given strengths are, from what was measured on a ladder: (strengths, …).
+
+    Parameters
+    ----------
+    values : mapping
+        Parameter → its strengths.
+    ladder : Ladder
+        The one that was measured.
+    levels : ndarray (L,)
+    badness : ndarray (L, …)
+        At those levels of that ladder.
+
+    Returns
+    -------
+    ndarray
+        Where a parameter is whole, several levels mean the same: the mean over them.
+    """
+    fine = np.arange(round(float(levels[-1]) * FINENESS) + 1) / FINENESS
+    steps = [ladder.at(float(level)) for level in fine]
+    before = np.concatenate([np.zeros_like(badness[:1]), badness])
+    flat = before.reshape(len(before), -1)
+    places = np.append(0.0, levels)
+    grown = np.stack([np.interp(fine, places, column) for column in flat.T], 1).reshape(len(fine), *badness.shape[1:])
+    away = np.zeros((len(next(iter(values.values()))), len(fine)))
+    for parameter in ladder.parameters:
+        reached = np.array([step[parameter.name] for step in steps])
+        # Parameters of other units count alike.
+        span = float(np.ptp(reached)) or 1.0
+        away += np.abs(np.array(values[parameter.name])[:, None] - reached) / span
+    return np.stack([grown[row <= row.min() + 1e-12].mean(0) for row in away])
 
 
 def main() -> None:
@@ -88,42 +164,50 @@ def main() -> None:
     training = split(picture_files(chosen.data)).training
     every = max(1, len(training) // chosen.pictures)
     pictures = list(cuts(training[::every][: chosen.pictures]))
-    teachers, found = Teachers(), {}
+    teachers: Teachers | None = None
+    found = {}
     for name, kind in KINDS.items():
         kept = chosen.out / f"{name}.npz"
         if not kept.exists():
-            levels, distances = measured(kind, pictures, teachers)
-            np.savez(kept, levels=levels, distances=distances)
-        with np.load(kept) as file:
-            found[name] = file["levels"], file["distances"]
+            teachers = teachers or Teachers()
+            measured(kind, pictures, teachers).write(kept)
+        found[name] = Measured.read(kept, kind)
         sys.stdout.write(f"{name}: measured\n")
         sys.stdout.flush()
     write(found, chosen.out)
 
 
-def write(found: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], out: Path) -> None:
+def write(found: Mapping[str, Measured], out: Path) -> None:
     """The scales, the ladders, and what they reach.
 
     Parameters
     ----------
     found : mapping
-        Kind → levels tried and distances (levels, pictures, teachers).
+        By kind.
     out : Path
         A folder.
     """
     # Every kind alike; what can hardly be seen is left to the first steps of the scale.
-    inside = [d[levels >= 0.5] for levels, d in found.values()]
+    inside = [m.distances[m.levels >= 0.5] for m in found.values()]
     scales = Scales.fitted(np.concatenate([part.reshape(-1, part.shape[-1]) for part in inside]))
     scales.write(out / "teachers.toml")
     lines = ["# The strengths of the distortions at the levels 1 to 5: kind, then parameter. Meanings: kinds.py."]
-    for name, (levels, distances) in found.items():
-        flat = scales.badness(distances.reshape(-1, distances.shape[-1])).mean(1).reshape(distances.shape[:2])
-        worst = flat.mean(1)
-        lines += ["", f"[{name}]"]
-        for parameter, values in calibrated(KINDS[name], list(levels), worst).items():
-            lines.append(f"{parameter} = {values}")
-        sys.stdout.write(f"{name:22s} worst {worst.max():5.1f}  spread over pictures {flat.std(1).mean():4.1f}\n")
+    reached: dict[str, Any] = {}
+    for name, m in found.items():
+        shape = m.distances.shape
+        flat = scales.badness(m.distances.reshape(-1, shape[-1])).mean(1).reshape(shape[:2])
+        values = calibrated(m.ladder, m.levels, flat.mean(1))
+        lines += ["", f"[{name}]", *(f"{parameter} = {numbers}" for parameter, numbers in values.items())]
+        at_levels = badness_of(values, m.ladder, m.levels, flat)
+        reached[name] = {
+            "badness": [round(float(v), 1) for v in at_levels.mean(1)],
+            "spread": [round(float(v), 1) for v in at_levels.std(1)],
+        }
+        sys.stdout.write(f"{name:22s} {reached[name]['badness']}  spread over pictures {reached[name]['spread']}\n")
     (out / "levels.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pictures = max(m.distances.shape[1] for m in found.values())
+    record = {"pictures": pictures, "side": SIDE, "targets": TARGETS, "teachers": TEACHERS, "kinds": reached}
+    (out / "calibration.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Material: `quality_material`, each picture with ladders of damage and mixtures. 
 L1 to the teachers' pseudo-score; pinball for the ends of a 90 % interval; a hinge wherever the order within a ladder is
 less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with their distance as margin); equal answers
 before and after a harmless change; cross-entropy of what is wrong. The trunk is not trained: it is shared with others.
+People's scores of a user's own pictures, mapped to 0 to 100 by a straight line, join with a smooth L1 of their own.
 
 Every tenth photograph is held out. The first half of these, with drawings of their own, chooses the weights; the other
 sets the width of the intervals, the threshold of "clean", and what is like the training.
@@ -26,6 +27,7 @@ from kukkiri.quality.no_reference.quality_features import FEATURES
 from kukkiri.training.photographs import HELD_OUT_EVERY, picture_files
 from kukkiri.training.quality_material import Prepared, joined
 from kukkiri.training.recipe import Recipe, generator
+from kukkiri.training.scored_pictures import features_of_files, read_scored
 from kukkiri.training.teachers import Scales
 from kukkiri.weights.cache import cache_dir
 
@@ -35,6 +37,8 @@ MISSED = 0.05
 # Steps of the teachers larger than this many points must be seen in their order.
 LEAST_STEP = 1.0
 CLEAN = 0.98
+# Of a user's own pictures, a batch.
+MOST_RATED = 64
 
 
 class KukkiriNR(Recipe):
@@ -52,6 +56,19 @@ class KukkiriNR(Recipe):
     rate, dropout : float
     ranking, consistency, groups : float
         Weights of the losses.
+    scores : Path, optional
+        CSV file of a user's pictures and what people think of them (image, mos). Every tenth content is held out.
+    scale : (float, float), optional
+        Lowest and highest value of the people's scale, which become 0 and 100; default: those in the table.
+    higher_is_worse : bool, optional
+        What the scores mean; see `read_scored`.
+    opinions : float
+        Weight of the loss on these pictures.
+
+    Raises
+    ------
+    InputError
+        If there are too few photographs, or the scores and their scale do not go together.
     """
 
     name = "kukkiri-nr"
@@ -69,6 +86,10 @@ class KukkiriNR(Recipe):
         ranking: float = 1.0,
         consistency: float = 1.0,
         groups: float = 0.5,
+        scores: Path | None = None,
+        scale: tuple[float, float] | None = None,
+        higher_is_worse: bool | None = None,
+        opinions: float = 1.0,
     ) -> None:
         self.learning_rate = rate
         self.pictures, self.dropout = pictures, dropout
@@ -76,6 +97,21 @@ class KukkiriNR(Recipe):
         self.files = picture_files(data)
         self._prepared = Prepared(self.files, prepared or cache_dir() / "prepared" / self.name)
         self._material: dict[str, dict[str, Tensor]] | None = None
+        self.scores, self.scale, self.higher_is_worse, self.opinions = scores, scale, higher_is_worse, opinions
+        self._rated = None if scores is None else read_scored(scores, higher_is_worse=higher_is_worse)
+        self._rated_features: Tensor | None = None
+        if self._rated is not None:
+            self.judged = self._rated.judged
+            self._points = torch.tensor(self._rated.points(scale))
+
+    def rated(self, held_out: bool) -> tuple[Tensor, Tensor]:
+        """Features and scores, 0 to 100, of the pictures that people rated; computed on first use, kept on disk."""
+        if self._rated is None:
+            return torch.empty(0, FEATURES), torch.empty(0)
+        if self._rated_features is None:
+            self._rated_features = features_of_files(self._rated.files, self._prepared.folder)
+        places = self._rated.part(held_out)
+        return self._rated_features[places], self._points[places]
 
     def material(self) -> dict[str, dict[str, Tensor]]:
         """Arrays of all versions: 'training', 'validation' and 'calibration'; made on first use."""
@@ -115,10 +151,16 @@ class KukkiriNR(Recipe):
         material = self.material()["training"]
         count = int(material["picture"].max()) + 1
         starts = torch.searchsorted(material["picture"].contiguous(), torch.arange(count + 1).float())
+        own, own_score = self.rated(held_out=False)
         while True:
             drawn = torch.randperm(count, generator=generator(seed, step))[: self.pictures]
             places = [torch.arange(int(starts[n]), int(starts[n + 1])) for n in drawn]
-            yield _taken(material, places)
+            batch = _taken(material, places)
+            if len(own):
+                # A stream of its own: what else is drawn does not change.
+                at = torch.randperm(len(own), generator=generator(seed, step, 1))[:MOST_RATED]
+                batch |= {"rated_features": own[at], "rated_score": own_score[at]}
+            yield batch
             step += 1
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, float | Tensor]]:
@@ -136,10 +178,25 @@ class KukkiriNR(Recipe):
         target = (batch["groups"].clamp(max=1.0)).expand(logits.shape)
         wrong = F.binary_cross_entropy_with_logits(logits, target)
         total = regression + pinball + self.ranking * order + self.consistency * steady + self.groups * wrong
-        return total, {"regression": regression, "pinball": pinball, "order": order, "steady": steady, "wrong": wrong}
+        parts: dict[str, float | Tensor] = {
+            "regression": regression,
+            "pinball": pinball,
+            "order": order,
+            "steady": steady,
+            "wrong": wrong,
+        }
+        if "rated_score" in batch:
+            own = model.each(batch["rated_features"])[0][..., 0]  # type: ignore[operator]  # as above
+            wanted = ((batch["rated_score"] - 50) / UNIT).expand(own.shape)
+            parts["opinions"] = F.smooth_l1_loss(own, wanted, beta=0.2)
+            total = total + self.opinions * parts["opinions"]
+        return total, parts
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On held-out pictures: 'score' is 1 less the mean of two correlations and a share, which should all be 1."""
+        """On held-out pictures: 'score' is 1 less the mean of two correlations and a share, which should all be 1.
+
+        With people's scores their correlation, on held-out pictures too, is the fourth of these.
+        """
         from scipy.stats import spearmanr
 
         part = self.material()["validation"]
@@ -161,8 +218,15 @@ class KukkiriNR(Recipe):
         clean = (groups.sum(1) == 0) & (part["score"] == 100)
         called = (said.logits.cpu().amax(1) < 0)[clean].float().mean()
         inside = ((said.lower.cpu() <= part["score"]) & (part["score"] <= said.upper.cpu())).float().mean()
-        return {
-            "score": 1 - (overall + ladder + top) / 3,
+        wanted, found = [overall, ladder, top], {}
+        own, own_score = self.rated(held_out=True)
+        if len(own):
+            own_said = model(own.to(device)).score.cpu()
+            agreement = float(np.nan_to_num(spearmanr(own_said, own_score).statistic)) if len(own) > 1 else 0.0
+            found = {"opinions": agreement, "opinions_error": float((own_said - own_score).abs().mean())}
+            wanted.append(agreement)
+        return found | {
+            "score": 1 - sum(wanted) / len(wanted),
             "spearman": overall,
             "ladder": ladder,
             "top_1": top,
@@ -173,7 +237,10 @@ class KukkiriNR(Recipe):
 
     def export(self, model: nn.Module, path: Path) -> None:
         """Set what is set after the training, then write."""
-        calibrate(model, self.material())
+        # The principal axes are found with random numbers; training must not notice, and a resumed run finds the same.
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            calibrate(model, self.material())
         super().export(model, path)
 
 

@@ -46,6 +46,16 @@ RECIPES: tuple[RecipeEntry, ...] = (
         "kukkiri.training.kukkiri_blur:KukkiriBlur",
     ),
     RecipeEntry(
+        "kukkiri-nr",
+        "Quality without a reference, taught by metrics that have one, and what is wrong",
+        "kukkiri.training.kukkiri_nr:KukkiriNR",
+    ),
+    RecipeEntry(
+        "rankiqa",
+        "VGG-16 that ranks damaged pictures, then learns what people say (RankIQA)",
+        "kukkiri.training.rankiqa:TrainRankIQA",
+    ),
+    RecipeEntry(
         "cnn-baseline",
         "EfficientNet-Lite0 features regressed to blur size on clean pictures",
         "kukkiri.training.cnn_baseline:CnnBaseline",
@@ -103,7 +113,13 @@ def recipe_class(name: str) -> type[Recipe]:
     return kind
 
 
-def build_recipe(name: str, data: Sequence[Path] = (), options: Mapping[str, str] | None = None) -> Recipe:
+def build_recipe(
+    name: str,
+    data: Sequence[Path] = (),
+    options: Mapping[str, str] | None = None,
+    *,
+    scores: Path | None = None,
+) -> Recipe:
     """A recipe, ready to be trained.
 
     Parameters
@@ -114,13 +130,15 @@ def build_recipe(name: str, data: Sequence[Path] = (), options: Mapping[str, str
         Folders, handed to the recipe.
     options : mapping of str, optional
         Values as typed, by the names of the recipe's own keyword arguments; converted to what their annotations say.
+    scores : Path, optional
+        CSV file of a user's pictures and what people think of them, for recipes with an argument `scores`.
 
     Raises
     ------
     UnknownNameError
         If there is no such recipe or option.
     InputError
-        If a value is not of the option's kind, or a folder does not exist.
+        If a value is not of the option's kind, a folder does not exist, or the recipe takes no scores.
     """
     kind = recipe_class(name)
     for folder in data:
@@ -129,8 +147,17 @@ def build_recipe(name: str, data: Sequence[Path] = (), options: Mapping[str, str
                 expected="a folder of training data", got=one_line(folder), fix="check --data; repeat it for several"
             )
     known = recipe_options(kind)
+    typed_options = dict(options or {})
+    if scores is not None:
+        if "scores" not in known:
+            raise InputError(
+                expected="a recipe that learns from people's scores",
+                got=name,
+                fix="leave --scores out, or take rankiqa",
+            )
+        typed_options["scores"] = str(scores)
     values = {}
-    for key, typed in (options or {}).items():
+    for key, typed in typed_options.items():
         if key not in known:
             raise unknown_name(
                 f"an option of the recipe {name}", key, known, f"it takes: {', '.join(known) or 'none (only --data)'}"

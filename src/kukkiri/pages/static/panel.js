@@ -3,6 +3,7 @@
 import { blurNotes, blurProperties } from "./blur.js";
 import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
+import { wrongPart } from "./quality.js";
 
 // "expected A, got B; C" in its three parts, or null.
 export function errorParts(text) {
@@ -39,7 +40,7 @@ function list(entries) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-// model: {get(row, key), blur(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), direction(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
+// model: {get(row, key), blur(row), quality(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), direction(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
 export function picturePanel({ model, say, format, thumbnails, mapOver }) {
   const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   document.body.append(dialog);
@@ -56,9 +57,8 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
     const direction = model.direction(column);
     const standing = better === null ? null : say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) });
     const note = standing && direction ? say("panel.standing", { better: standing, direction }) : standing ?? direction;
-    const interval = column.key === "sigma" && typeof model.get(row, "sigma_lo") === "number" && typeof model.get(row, "sigma_hi") === "number"
-      ? say("panel.interval", { low: format.number(model.get(row, "sigma_lo")), high: format.number(model.get(row, "sigma_hi")) })
-      : null;
+    const ends = (column.interval ?? []).map((key) => model.get(row, key)).filter((end) => typeof end === "number");
+    const interval = ends.length ? say("panel.interval", { low: format.number(ends[0]), high: format.number(ends[1]) }) : null;
     const pixel = model.get(row, "pixel_size");
     const metres = column.kind === "pixels" && value !== null && pixel && !blur?.bound ? ` = ${format.length(value * pixel)}` : "";
     const level = model.level(row, column);
@@ -73,7 +73,8 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
         meter,
         note ? element("span", { class: "note" }, note) : null,
         better !== null && model.equal(row, column) > 0 ? element("span", { class: "note" }, say("panel.equal", { count: format.count(model.equal(row, column)) })) : null,
-        value !== null && blur ? list(blurProperties(blur, say, format)) : null));
+        value !== null && blur ? list(blurProperties(blur, say, format)) : null,
+        ...(value !== null && column.judges ? wrongPart(model.quality(row), say, format) : [])));
   }
 
   function draw() {

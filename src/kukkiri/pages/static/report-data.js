@@ -15,6 +15,7 @@ export const all = rows.map((_, row) => row);
 const place = new Map(config.keys.map((key, at) => [key, at]));
 export const get = (row, key) => rows[row][place.get(key)];
 export const blurOf = (row) => rows[row][config.keys.length + 2] || null;
+export const qualityOf = (row) => rows[row][config.keys.length + 3] || null;
 export const gateFailed = (row) => config.gate && Boolean(rows[row][config.keys.length]);
 export const failures = all.filter((row) => get(row, "error"));
 export const sorted = new Map(config.columns.map((column) => [column.key, sortedValues(all.map((row) => get(row, column.key)))]));
@@ -59,6 +60,7 @@ export const model = {
   get: (row, key) => get(row, key) ?? null,
   others: (row) => rows[row][config.keys.length + 1] || {},
   blur: blurOf,
+  quality: qualityOf,
   columns: config.columns,
   value: valueText,
   present,

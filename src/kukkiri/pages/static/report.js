@@ -6,7 +6,8 @@ import { copyText, element, icon, visible } from "./dom.js";
 import { formatValue } from "./format.js";
 import { menus } from "./menu.js";
 import { errorList, maskedKinds, maskedText, picturePanel } from "./panel.js";
-import { all, blurOf, cautionOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
+import { all, blurOf, cautionOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, qualityOf, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
+import { wrongCard, wrongCell, wrongName, wrongNames, wrongText } from "./quality.js";
 import { dataTable } from "./table.js";
 import { themeSwitch } from "./theme.js";
 import { thumbnailStore } from "./thumbnails.js";
@@ -17,7 +18,7 @@ const tooltip = tooltips();
 const thumbnails = thumbnailStore(config.block);
 const panel = picturePanel({ model, say, format, thumbnails, mapOver: blurMaps({ say, format, tooltip }) });
 let order = all; // the rows of the table, as sorted and filtered
-const filters = { text: "", failures: false, gate: false, ranges: new Map() };
+const filters = { text: "", failures: false, gate: false, wrong: null, ranges: new Map() };
 
 // ---- table
 
@@ -42,6 +43,15 @@ function numberCell(row, column) {
   return element("span", { class: "value-cell" }, text, meter);
 }
 
+const wrongColumn = {
+  key: "wrong",
+  label: say("wrong.title"),
+  tip: say("wrong.help"),
+  shown: true,
+  value: (row) => (qualityOf(row) ? wrongText(qualityOf(row), say) : null),
+  cell: (row) => (qualityOf(row) ? wrongCell(qualityOf(row), say, format) : ""),
+};
+
 const tableColumns = [
   { key: "thumbnail", label: say("table.thumbnail"), shown: true, fixed: true, cell: (row) => thumbnails.frame(row, element) },
   { key: "path", label: say("table.path"), shown: true, fixed: true, value: (row) => paths[row], cell: fileCell },
@@ -54,7 +64,7 @@ const tableColumns = [
     value: (row) => (get(row, "width") ? get(row, "width") * get(row, "height") : null),
     cell: (row) => element("span", { class: "value dim" }, get(row, "width") ? `${get(row, "width")} × ${get(row, "height")}` : "–"),
   },
-  ...config.columns.filter(present).map((column) => ({
+  ...config.columns.filter(present).flatMap((column) => [{
     key: column.key,
     label: label(column),
     tip: [titleOf(column), help(column), direction(column), column.answers && say("table.bar")].filter(Boolean).join("\n"),
@@ -64,7 +74,7 @@ const tableColumns = [
     first: column.higher_is_better === true ? "ascending" : "descending",
     value: (row) => get(row, column.key) ?? null,
     cell: (row) => numberCell(row, column),
-  })),
+  }, ...(column.judges ? [wrongColumn] : [])]),
   ...(all.some((row) => get(row, "masked")) ? [{
     key: "masked",
     label: say("panel.masked"),
@@ -91,6 +101,7 @@ const table = dataTable({
 function passes(row) {
   if (filters.failures && !get(row, "error")) return false;
   if (filters.gate && !gateFailed(row)) return false;
+  if (filters.wrong && !(qualityOf(row) && wrongNames(qualityOf(row)).includes(filters.wrong))) return false;
   for (const [key, { low, high, open }] of filters.ranges) {
     const value = get(row, key);
     if (typeof value !== "number" || (low !== null && value < low) || (high !== null && (open ? value >= high : value > high))) return false;
@@ -101,22 +112,33 @@ function passes(row) {
 filters.text = [];
 
 const charts = new Map();
+let damage = null; // the card that counts what is wrong
 
 function rangeText(column, { low, high }) {
   const write = (value) => (value === null ? "" : formatValue(format, column, value));
   return `${label(column)} ${write(low)} – ${write(high)}`;
 }
 
+function chip(text, onclick) {
+  return element("button", { type: "button", class: "chip filter", "aria-label": say("table.remove", { name: text }), onclick }, text, icon("close"));
+}
+
+function chooseWrong(name) {
+  filters.wrong = filters.wrong === name ? null : name;
+  apply();
+}
+
 function apply() {
-  const some = filters.text.length || filters.failures || filters.gate || filters.ranges.size;
+  const some = filters.text.length || filters.failures || filters.gate || filters.wrong || filters.ranges.size;
   const shown = some ? all.filter(passes) : all;
   table.setRows(shown);
   for (const [key, chart] of charts) chart.update(some ? shown.map((row) => get(row, key)) : null, filters.ranges.get(key) ?? null);
+  damage?.update(shown, filters.wrong);
   byId("shown").textContent = say("table.shown", { count: format.count(shown.length), total: format.count(rows.length) });
   const chips = [...filters.ranges].map(([key, range]) => {
-    const text = rangeText(config.columns.find((c) => c.key === key), range);
-    return element("button", { type: "button", class: "chip filter", "aria-label": say("table.remove", { name: text }), onclick: () => setRange(key, null) }, text, icon("close"));
+    return chip(rangeText(config.columns.find((c) => c.key === key), range), () => setRange(key, null));
   });
+  if (filters.wrong) chips.push(chip(`${say("wrong.title")}${say("wrong.colon")}${wrongName(filters.wrong, say)}`, () => chooseWrong(filters.wrong)));
   byId("chips").replaceChildren(...chips);
   byId("clear").hidden = !some;
   byId("copied").textContent = "";
@@ -143,7 +165,7 @@ function toolbar() {
   }
   byId("clear").addEventListener("click", () => {
     search.value = "";
-    Object.assign(filters, { text: [], failures: false, gate: false });
+    Object.assign(filters, { text: [], failures: false, gate: false, wrong: null });
     filters.ranges.clear();
     for (const [, box] of boxes) box.checked = false;
     apply();
@@ -172,10 +194,15 @@ function drawCharts() {
       const card = chartCard({ column, tooltip, onRange: (range) => setRange(column.key, range) });
       charts.set(column.key, card);
       byId(id).append(card.node);
+      if (column.judges) {
+        damage = wrongCard({ all, qualityOf, say, format, onChoose: chooseWrong });
+        byId(id).append(damage.node);
+      }
     }
     // 4, 3 or 2 beside each other, whichever leaves the fewest places of the last row empty.
-    const empty = (beside) => (beside - (columns.length % beside)) % beside;
-    const beside = columns.length < 3 ? 2 : [4, 3].reduce((best, c) => (empty(c) < empty(best) ? c : best));
+    const cards = byId(id).childElementCount;
+    const empty = (beside) => (beside - (cards % beside)) % beside;
+    const beside = cards < 3 ? 2 : [4, 3].reduce((best, c) => (empty(c) < empty(best) ? c : best));
     byId(id).style.setProperty("--columns", beside);
   }
   byId("more").hidden = plain.length === 0;

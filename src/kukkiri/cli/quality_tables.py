@@ -1,0 +1,55 @@
+"""The table of `kukkiri quality`: scores, and what is wrong in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kukkiri.cli.output import direction, number, show, table
+
+UNLIKE = "unlike anything trained on"
+
+
+def print_qualities(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Scores of pictures, one row each, as `kukkiri.quality.many.score_pairs` has them."""
+    columns = ["picture", "metric", "value", ""]
+    judged = any("wrong" in row for row in rows)
+    columns += ["90 %", "what is wrong"] if judged else []
+    masked = any(row.get("masked") for row in rows)
+    columns += ["left out"] if masked else []
+    cells = []
+    for row in rows:
+        unit = f" {row['unit']}" if row.get("unit") else ""
+        cell = [row["path"], row["metric"], number(row["value"]) + unit, direction(row["higher_is_better"])]
+        cell += [_interval(row), _wrong(row)] if judged else []
+        cell += [f"{row['masked']:.1%}" if row.get("masked") else ""] if masked else []
+        cells.append(cell)
+    doubts = [f"{row['path']}: {row['metric']}: {UNLIKE}" for row in rows if row.get("is_unlike_training")]
+    errors = dict.fromkeys(f"{row['path']}: {row['error']}" for row in rows if row["error"])
+    show(table(columns, cells, right=["value"]), *doubts, *errors)
+
+
+def wrong_words(named: Sequence[tuple[str, float]]) -> str:
+    """Groups of damage with their probabilities: 'noise 93 %, blur 61 %'; 'clean' for none."""
+    return ", ".join(f"{name} {100 * probability:.0f} %" for name, probability in named) or "clean"
+
+
+def wrong_column(text: str | None) -> str:
+    """The same from the column `wrong` of a record; '–' where the picture could not be judged."""
+    if text is None:
+        return "–"
+    pairs = [part.rpartition(" ") for part in text.split("; ") if part]
+    return wrong_words([(name, float(probability)) for name, _, probability in pairs])
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row.get("interval") is None:
+        return ""
+    low, high = row["interval"]
+    return f"{number(low)} … {number(high)}"
+
+
+def _wrong(row: Mapping[str, Any]) -> str:
+    if row.get("wrong") is None:
+        return ""
+    return wrong_words([(name, row["wrong"][name]) for name in row["named"]])

@@ -1,0 +1,145 @@
+import pytest
+import torch
+from PIL import Image as Pillow
+from skimage import data
+
+from kukkiri.networks.efficientnet_lite import efficientnet_lite0
+from kukkiri.networks.quality_head import QualityHead
+from kukkiri.optics.distort import GROUPS, KINDS
+from kukkiri.quality.judgement import Judgement
+from kukkiri.quality.no_reference import kukkiri_nr
+from kukkiri.quality.no_reference.quality_features import FEATURES, quality_features
+from kukkiri.training import quality_trials
+from kukkiri.training.quality_cost import _measured
+from kukkiri.training.quality_trials import BESIDE, MIXTURES, OURS, Judges, Trial, drawn, of_photograph, versions
+from kukkiri.training.teachers import TEACHERS, Scales
+
+CHOSEN = tuple(KINDS[name] for name in ("gaussian-blur", "white-noise"))
+
+
+class Untrained(torch.nn.Module):
+    """Says what an untrained head says."""
+
+    def __init__(self, weights=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk, self.head = efficientnet_lite0(), QualityHead(FEATURES).eval()
+
+    @torch.inference_mode()
+    def judge(self, picture):
+        features = quality_features(self.trunk, picture)
+        said, unlike = self.head(features), self.head.unlike_training(features)
+        return [
+            Judgement(
+                float(said.score[i]),
+                (float(said.lower[i]), float(said.upper[i])),
+                dict(zip(GROUPS, said.logits[i].sigmoid().tolist(), strict=True)),
+                float(unlike[i]),
+            )
+            for i in range(len(picture))
+        ]
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return Untrained()
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    path = tmp_path / "cat.png"
+    Pillow.fromarray(data.chelsea()[60:244, 100:292]).save(path)
+    return path
+
+
+class Counting:
+    """Judges that count how often they are asked, and say the same of all."""
+
+    def __init__(self, weights="a"):
+        self.scales, self.weights, self.asked = Scales.shipped(), weights, 0
+
+    def fingerprint(self):
+        return self.weights
+
+    def trials(self, reference, made):
+        self.asked += 1
+        said = {"scores": {OURS: 2.0, "niqe": None}, "interval": (0.0, 3.0), "wrong": dict.fromkeys(GROUPS, 0.25)}
+        return [Trial(**about, **said, truth=1.0, unlike=0.5) for _, about in made]
+
+
+class Difference:
+    """In place of the teachers, who are slow: how far values are apart."""
+
+    def distances(self, damaged, reference):
+        return (damaged - reference).abs().mean((1, 2, 3), dtype=torch.float64)[:, None].expand(-1, len(TEACHERS))
+
+
+def test_a_stopped_run_goes_on(photograph, tmp_path):
+    judges = Counting()
+    first = of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN)
+    assert of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN) == first
+    assert judges.asked == 1
+    assert len(first) == 1 + 5 * len(CHOSEN) + MIXTURES
+    of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN[:1])
+    assert judges.asked == 2, "other kinds are other trials"
+    others = Counting("b")
+    of_photograph(photograph, 0, tmp_path / "kept", others, CHOSEN)
+    assert others.asked == 1, "other weights are other trials"
+    assert not list((tmp_path / "kept").glob("*.part"))
+
+
+def test_versions_say_what_was_done():
+    picture = torch.from_numpy(data.coffee()[:64, :80].copy()).movedim(-1, 0)[None].float() / 255
+    made = list(versions(picture, CHOSEN, 3))
+    assert torch.equal(made[0][0], (picture * 255).round() / 255)
+    assert [about["level"] for _, about in made[1:6]] == [1, 2, 3, 4, 5]
+    away = [float((x - picture).abs().mean()) for x, _ in made[1:6]]
+    assert away == sorted(away)
+    for _, about in made[-MIXTURES:]:
+        assert set(about["groups"]) == {"blur", "noise"}
+        assert about["kind"] == "gaussian-blur+white-noise"
+    again = list(versions(picture, CHOSEN, 3))
+    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(made, again, strict=True))
+
+
+def test_all_judge_a_photograph(untrained, photograph, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality_trials, "Teachers", Difference)
+    found = of_photograph(photograph, 0, tmp_path / "kept", Judges(untrained), CHOSEN[:1])
+    assert [t.level for t in found] == [0, 1, 2, 3, 4, 5]
+    truth = [t.truth for t in found]
+    assert truth[0] == 100
+    assert truth == sorted(truth, reverse=True)
+    for t in found:
+        assert set(t.scores) == {OURS, *BESIDE}
+        assert t.interval[0] <= t.scores[OURS] <= t.interval[1]
+        assert list(t.wrong.values()) == sorted(t.wrong.values(), reverse=True)
+    # As bad is higher with NIQE, its scores are turned round.
+    assert found[0].scores["niqe"] > found[-1].scores["niqe"]
+
+
+def test_fingerprint_follows_the_weights(untrained):
+    judges = Judges.__new__(Judges)
+    judges.ours = untrained
+    before = judges.fingerprint()
+    assert judges.fingerprint() == before
+    with torch.no_grad():
+        untrained.head.stretch[0] += 1
+    assert judges.fingerprint() != before
+
+
+def test_drawn_pictures_are_judged_one_by_one(untrained):
+    found = drawn(untrained, 2)
+    assert len(found) == 2
+    assert found[0].value != found[1].value
+
+
+def test_time_of_every_stage(monkeypatch):
+    monkeypatch.setattr(kukkiri_nr, "KukkiriNR", Untrained)
+    threads = torch.get_num_threads()
+    found = _measured(None, ("piqe",), (224, 256))
+    torch.set_num_threads(threads)
+    assert len(found["stages"]) == 7
+    assert all(ms > 0 for ms in found["stages"].values())
+    assert found["beside"]["piqe"] > 0
+    # The stages are all there is: apart from noise, they make up the whole.
+    assert 0.4 < sum(found["stages"].values()) / found["ms"] < 2
