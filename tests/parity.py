@@ -146,6 +146,7 @@ class ParityContract:
         assert value.shape == (2,) and value.dtype == torch.float32
         single = torch.cat([metric(images[i : i + 1], *(o[i : i + 1] for o in others)) for i in range(2)])
         torch.testing.assert_close(value.detach(), single, rtol=1e-4, atol=1e-6)
+        metric.train()  # as a part of a model that is trained: dropout and running means stay off
         assert torch.equal(metric(images, *others), value.detach()) == metric.spec.deterministic
         if metric.spec.differentiable:
             value.sum().backward()
