@@ -35,13 +35,17 @@ robustness: $(STAMP)
 	mv build/textures.brief docs/robustness/textures.json
 	$(BIN)/python docs/generate.py
 
-# What docs/stability.md is written from. dists and lpips-vgg take some minutes a picture: name them in STEADY to have them.
-STEADY ?= niqe brisque piqe psnr ssim ms-ssim fsim gmsd vif lpips-alex
+# What docs/stability.md is written from. dists and lpips-vgg take some minutes a picture: STEADY="stability dists" adds one.
+# 'stability' is a word of the command: all that the page compares; what has no weights is skipped with the reason.
+# Scores of an earlier run are taken over; after a change of a metric's code: make stability DATA=FOLDER FRESH=1
+STEADY ?= stability
+FRESH ?=
 stability: $(STAMP)
 	@test -n "$(DATA)" || (echo "expected a folder of sharp photographs, got none; make stability DATA=FOLDER" >&2; exit 1)
 	mkdir -p build docs/robustness
 	$(BIN)/kukkiri evaluate robustness $(STEADY) --data "$(DATA)" --pictures 30 --reduce 1 --size 256 \
-		--slow fsim,vif,lpips-alex,dists,lpips-vgg --slow-pictures 10 --out build/stability.json --json > build/stability.brief
+		--slow fsim,vif,lpips-alex,dists,lpips-vgg,rankiqa --slow-pictures 10 $(if $(FRESH),--fresh) \
+		--out build/stability.json --json > build/stability.brief
 	mv build/stability.brief docs/robustness/stability.json
 	$(BIN)/python docs/stability.py
 

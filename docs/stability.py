@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kukkiri.evaluation.stability_figure import write_map
+from kukkiri.metrics.table import all_specs
 
 HERE = Path(__file__).parent
 PAGE, FIGURE = HERE / "stability.md", HERE / "stability.png"
@@ -22,6 +23,18 @@ REASONS = {
 # What `make stability` writes.
 RESULT = HERE / "robustness" / "stability.json"
 NONE = "–"
+READING = (
+    "In the tables (↓ lower is better, ↑ higher is better):",
+    "",
+    "* *spread*: in the unit of the score itself; what all moves are divided by.",
+    "* *median ↓*, *P90 ↓*: of |score after − before| in spreads, over all pictures and changes; nine of ten moves are",
+    "  below the P90.",
+    "* *lowest Spearman ↑*: between the scores before and after the change that disorders them most; 1: the order of",
+    "  the pictures is kept, 0: nothing of it.",
+    "* *moved most by*, *median ↓*: the change of the greatest median over all pictures; then the same over those of",
+    "  one damage only (sharp, blur, noise, jpeg), where the greatest may be that of another change.",
+    "* *s/Mpx ↓*: seconds of one processor core for each megapixel.",
+)
 GROUPS = {"quality": "Without a reference", "fidelity": "Beside a reference"}
 CHANGES = {
     "shift-right": "one pixel to the right, real pixels coming in",
@@ -81,6 +94,8 @@ def page() -> str:
             "change is lost among the pictures, at 1 it says as much as the picture does."
         ),
         "",
+        *READING,
+        "",
         "## In short",
         "",
         *_short(row),
@@ -125,15 +140,23 @@ def _short(row: dict[str, Any]) -> list[str]:
 
 def _overall(metrics: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| metric | median | P90 | lowest Spearman | moved most by | by | of one damage | by | spread | s/Mpx |",
+        "| metric | spread | median ↓ | P90 ↓ | lowest Spearman ↑ | moved most by | median ↓ "
+        "| of one damage, by | median ↓ | s/Mpx ↓ |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for m in metrics:
         o, worst = m["overall"], m["worst"]
-        cells = (_plain(o["median"]), _plain(o["p90"]), _plain(o["rank"], 3), worst or NONE)
-        last = (_plain(m["changes"][worst]["median"] if worst else None), *_touchy(m), f"{m['spread']:.3g}")
+        cells = (_spread(m), _plain(o["median"]), _plain(o["p90"]), _plain(o["rank"], 3), worst or NONE)
+        last = (_plain(m["changes"][worst]["median"] if worst else None), *_touchy(m))
         lines.append(f"| {_named(m)} | {' | '.join((*cells, *last))} | {_plain(m['seconds_per_megapixel'])} |")
     return lines
+
+
+def _spread(metric: dict[str, Any]) -> str:
+    """In the unit of the score, where it has one."""
+    spec = all_specs().get(metric["name"])
+    unit = f" {spec.unit}" if spec and spec.unit else ""
+    return NONE if metric["spread"] is None else f"{metric['spread']:.3g}{unit}"
 
 
 def _touchy(metric: dict[str, Any]) -> tuple[str, str]:
@@ -155,14 +178,15 @@ def _each(row: dict[str, Any], metrics: list[dict[str, Any]]) -> list[str]:
         for c in changes
     ]
     orders = [f"| {c} |" + "".join(f" {_plain(m['changes'][c]['rank'], 3)} |" for m in metrics) for c in changes]
-    moves = "Median / 90th percentile of how far a score moves, in spreads:"
-    keeps = "Spearman between the scores before and after:"
+    moves = "Median / 90th percentile of how far a score moves, in spreads (lower is steadier):"
+    keeps = "Spearman between the scores before and after (1: the order of the pictures is kept):"
     return [moves, "", head, rule, *lengths, "", keeps, "", head, rule, *orders]
 
 
 def _method(row: dict[str, Any], most: int) -> list[str]:
     p, s = row["protocol"], row["stability"]["settings"]
-    names = [m["name"] for m in row["stability"]["metrics"]]
+    names = [m["name"] for m in row["stability"]["metrics"] if m["skipped"] is None]
+    skipped = [m for m in row["stability"]["metrics"] if m["skipped"] is not None]
     slow = [m for m in measured(row) if m["slow"]]
     damages = s["damages"]
     size = f"cut to at most {p['size']} px a side" if p["size"] else "whole"
@@ -184,6 +208,8 @@ def _method(row: dict[str, Any], most: int) -> list[str]:
             "",
             _wrapped(f"\\* slow: saw {slow[0]['pictures']} of the pictures, so that its figures are rougher."),
         ]
+    for m in skipped:
+        lines += ["", _wrapped(f"`{m['name']}` is not in the tables: {m['skipped']}.")]
     versions = f"Kukkiri {row['versions']['kukkiri']}, torch {row['versions']['torch']}, seed {p['seed']}."
     flags = f"--pictures {most} --reduce {p['reduce']}" + (f" --size {p['size']}" if p["size"] else "")
     if slow:
@@ -194,7 +220,8 @@ def _method(row: dict[str, Any], most: int) -> list[str]:
         _wrapped(f"{versions} Any folder of sharp photographs will do:"),
         "",
         "```sh",
-        "make stability DATA=FOLDER    # all of this; goes on where it was stopped",
+        "make stability DATA=FOLDER            # all of this; goes on where it was stopped",
+        "make stability DATA=FOLDER FRESH=1    # the same anew, after a change of a metric's code",
         "```",
         "",
         "It runs this and writes the page:",

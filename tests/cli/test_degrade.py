@@ -16,6 +16,9 @@ from kukkiri.cli.main import app
 from kukkiri.errors import InputError
 from kukkiri.evaluation.opinions import read_opinions
 from kukkiri.optics.distort import KINDS, distort
+from kukkiri.sharpness.calibration import Calibration
+from kukkiri.sharpness.photon_transfer import PhotonTransfer
+from kukkiri.sharpness.references import Reference
 
 
 @pytest.fixture
@@ -96,6 +99,7 @@ def test_two_pictures_of_one_name(photos: Path) -> None:
     assert degrade(photos, "--kind", "jpeg", "--level", "3", "--out", out).exit_code == 0
     rows = labels(out)
     assert len({row["image"] for row in rows}) == len({row["reference"] for row in rows}) == 3
+    assert len({row["seed"] for row in rows}) == 3  # no two have the same noise
 
 
 def test_bad_files_cost_a_row_and_exit_1(photos: Path) -> None:
@@ -116,7 +120,9 @@ def test_all_kinds_pass_over_colour_on_grey(photos: Path) -> None:
     done = degrade(photos, "--kind", "all", "--level", "3", "--out", out)
     assert done.exit_code == 0, done.output
     count = {name: sum(Path(row["reference"]).name == name for row in labels(out)) for name in ("a.png", "b.tif")}
-    assert count == {"a.png": len(KINDS), "b.tif": sum(not kind.needs_colour for kind in KINDS.values())}
+    about_colour = sum(kind.needs_colour for kind in KINDS.values())
+    assert count == {"a.png": len(KINDS), "b.tif": len(KINDS) - about_colour}
+    assert done.stderr.count(f"{about_colour} copies were not made") == 1 and f"b.tif ({about_colour})" in done.stderr
 
 
 def test_mixtures_are_of_two_groups(photos: Path) -> None:
@@ -133,6 +139,77 @@ def test_mixtures_are_of_two_groups(photos: Path) -> None:
         once = distort(original, first, float(row["level"]), int(row["seed"]))
         again = distort(once, second, float(row["level"]), int(row["seed"]) + 1)[0]
         assert float((kk.load(out / row["image"]).pixels - again).abs().max()) < 2.1e-3
+
+
+def test_mixtures_of_grey_pictures_are_drawn_from_what_fits(photos: Path) -> None:
+    out = photos.parent / "out"
+    call = ("--kind", "hue-shift,white-noise,faded", "--mixture", "2", "--level", "1,2,3,4", "--out", out)
+    assert degrade(photos, *call).exit_code == 0
+    kinds = {name: [r["kind"] for r in labels(out) if r["reference"].endswith(name)] for name in ("a.png", "b.tif")}
+    assert kinds["b.tif"] == ["white-noise+faded"] * 4
+    assert any("hue-shift" in each for each in kinds["a.png"])
+    # Too few kinds fit: told of each.
+    done = degrade(
+        photos, "--kind", "hue-shift,faded", "--mixture", "2", "--level", "3", "--out", photos.parent / "few"
+    )
+    assert done.exit_code == 1 and "RGB pictures" in done.stderr
+
+
+def test_a_file_of_several_pictures_is_told(photos: Path) -> None:
+    stack = np.stack([skimage.data.camera()[i : i + 40, :40] for i in range(3)])
+    tifffile.imwrite(photos / "stack.tif", stack, photometric="minisblack")
+    done = degrade(photos, "--kind", "faded", "--level", "3", "--out", photos.parent / "out")
+    assert done.exit_code == 0 and "only the first picture" in done.stderr and "stack.tif (3)" in done.stderr
+
+
+def calibrated(path: Path, slope: float, error: float, offset: float) -> Path:
+    """A calibration file of a sensor with this line of variances."""
+    picture = Reference("a.png", 1, 1.0, (0.9, 1.1), 1.0, 1.0, 0.0, 0.01)
+    transfer = PhotonTransfer(slope, error, offset, 0.1, 0.9, 1000) if slope else None
+    Calibration(
+        sigma=1.0, interval=(0.9, 1.1), bound=None, major=1.0, minor=1.0, angle=0.0,
+        family={"gaussian": 1.0, "disc": 0.0, "motion": 0.0}, noise=0.01, photon_transfer=transfer, repeatability=None,
+        pixel_size=None, pictures=(picture,), version="1", weights="0", made="2025",
+    ).save(path)  # fmt: skip
+    return path
+
+
+def test_the_noise_of_a_site_s_own_sensor(tmp_path: Path) -> None:
+    Pillow.fromarray(np.full((128, 128), 128, np.uint8)).save(tmp_path / "grey.png")
+    own = calibrated(tmp_path / "own.json", 1 / 40_000, 1e-7, 1e-8)
+    call = ("--kind", "sensor-noise,faded", "--level", "2", "--out", tmp_path / "out", "--sensor", own)
+    assert degrade(tmp_path / "grey.png", *call).exit_code == 0
+    row = next(row for row in labels(tmp_path / "out") if row["kind"] == "sensor-noise")
+    said = {name: float(value) for name, value in (part.split("=") for part in row["parameters"].split())}
+    assert said["full_well"] == 40_000 and said["read"] == pytest.approx(4)
+    assert said["amplification"] == pytest.approx(KINDS["sensor-noise"].ladder.at(2)["amplification"], rel=1e-5)
+    # A k-th of the light, amplified k times: k times the variance of the light, k² that of the read noise.
+    k = said["amplification"]
+    expected = k * (128 / 255) / 40_000 + k**2 * 1e-8
+    noisy = kk.load(tmp_path / "out" / row["image"]).pixels
+    assert float(noisy.var()) == pytest.approx(expected + 1 / (12 * 255**2), rel=0.05)
+
+
+def test_a_sensor_that_cannot_be_had(photos: Path) -> None:
+    flat = calibrated(photos.parent / "flat.json", 1e-5, 1e-5, 1e-6)
+    none = calibrated(photos.parent / "none.json", 0, 0, 0)
+    own = calibrated(photos.parent / "own.json", 1e-5, 1e-7, 1e-6)
+    for kind, file, said in (
+        ("sensor-noise", flat, "noise that grows"),
+        ("all", none, "too few flat places"),
+        ("jpeg", own, "add --kind sensor-noise"),
+        ("sensor-noise", photos / "a.png", "a calibration"),
+    ):
+        done = degrade(photos, "--kind", kind, "--out", photos.parent / "out", "--sensor", file)
+        assert isinstance(done.exception, InputError) and said in str(done.exception)
+    assert not (photos.parent / "out").exists()
+
+
+def test_two_copies_of_one_name_are_refused(photos: Path) -> None:
+    (photos / "deep" / "b.tif").unlink()
+    Pillow.open(photos / "a.png").save(photos / "a-over.png")
+    done = degrade(photos, "--kind", "dehazed,over-dehazed", "--level", "1", "--out", photos.parent / "out")
+    assert isinstance(done.exception, InputError) and "a-over-dehazed-1.png twice" in str(done.exception)
 
 
 def test_the_table_can_be_judged_once_it_has_opinions(photos: Path) -> None:
@@ -164,6 +241,9 @@ def test_the_list() -> None:
     ("arguments", "said"),
     [
         (["--kind", "jpg", "--out", "out"], "did you mean jpeg"),
+        (["--kind", "all,jpgg", "--out", "out"], "did you mean jpeg"),
+        (["--kind", "jpeg", "--level", "3,3.0", "--out", "out"], "3 more than once"),
+        (["--kind", "jpeg", "--level", "3,3.00000001", "--out", "out"], "3 more than once"),
         (["--kind", "jpeg", "--level", "6", "--out", "out"], "from 0 to 5"),
         (["--kind", "jpeg", "--level", "0", "--out", "out"], "leave it out"),
         (["--kind", "jpeg", "--level", "high", "--out", "out"], "1,2.5,5"),

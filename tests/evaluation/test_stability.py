@@ -2,6 +2,7 @@
 
 import json
 import math
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from kukkiri.evaluation.journal import Journal
 from kukkiri.evaluation.pictures import Picture
 from kukkiri.evaluation.protocol import RobustnessProtocol
 from kukkiri.evaluation.robustness import Robustness, robustness
-from kukkiri.evaluation.stability import CHANGES, DAMAGES, LEAST, MARGIN, SHARP, UNCHANGED, framed, versions
+from kukkiri.evaluation.stability import CHANGES, DAMAGES, LEAST, MARGIN, SHARP, UNCHANGED, changed, framed
 from kukkiri.evaluation.stability_summary import movement, spread_of
 from kukkiri.evaluation.stability_tables import all_tables, plain, stability_tables
 from kukkiri.metrics.spec import MetricSpec
@@ -55,6 +56,10 @@ def photographs(side: int = SIZE + 2 * MARGIN) -> list[Picture]:
     """Dark enough that no gain of 1.1 clips."""
     names = ("astronaut", "coffee", "chelsea", "rocket")
     return [Picture(n, (0.8 * photo(n)[60 : 60 + side, 90 : 90 + side] / 255.0)) for n in names]
+
+
+def versions(frame: Tensor) -> dict[str, Tensor]:
+    return {change: changed(frame, change) for change in (UNCHANGED, *CHANGES)}
 
 
 def by_name(result: Robustness) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def test_damages_are_of_the_middle_and_a_jpeg_begins_on_its_grid() -> None:
     torch.testing.assert_close(spoilt["blur"], psf.blur(frame, psf.gaussian(1.5), border="symmetric"))
     assert float((spoilt["noise"] - frame).std()) == pytest.approx(0.06, rel=0.02)
     # Blocking: differences across the borders of 8×8 blocks exceed those inside, counted from the judged window's side.
-    columns = stability.versions(spoilt["jpeg"])[UNCHANGED].mean(1).diff(dim=-1).abs().mean((0, 1))
+    columns = changed(spoilt["jpeg"], UNCHANGED).mean(1).diff(dim=-1).abs().mean((0, 1))
     across = columns[7::8].mean()
     assert across > 1.1 * columns[[i for i in range(len(columns)) if i % 8 != 7]].mean()
 
@@ -131,7 +136,57 @@ def test_slow_metrics_see_fewer_pixels_and_too_small_ones_are_refused() -> None:
         framed(image[..., :40, :90], FEW)
 
 
+def test_what_is_judged_does_not_depend_on_a_blur_that_is_not_applied() -> None:
+    image = Picture("coffee", photo("coffee")[:200, :200]).load()
+    narrow = framed(image, replace(FEW, sigma=(0.5, 1.0)))
+    assert narrow.shape[-2:] == (SIZE + 2 * MARGIN,) * 2 and torch.equal(narrow, framed(image, FEW))
+
+
 # What is measured.
+
+
+def test_few_versions_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large picture each takes as much as the picture, and there are 64 of them."""
+    made: list[weakref.ref[Tensor]] = []
+    most = 0
+
+    def counted(frame: Tensor, change: str) -> Tensor:
+        nonlocal most
+        most = max(most, sum(ref() is not None for ref in made) + 1)
+        result = changed(frame, change)
+        made.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(stability, "changed", counted)
+    image = photographs()[0].load()
+    rows = stability.measure(image, "astronaut", {"psnr": kk.metric("psnr"), "mean-level": MeanLevel()}, FEW)
+    assert len(made) == len(DAMAGES) * (1 + len(CHANGES)) and most <= 4
+    damages = [row["damage"] for row in rows["psnr"]]
+    assert damages == [d for d in DAMAGES if d != SHARP for _ in (UNCHANGED, *CHANGES)]
+
+
+@pytest.mark.parametrize(("side", "change", "file"), [(16384, "webp-95", "WebP"), (65501, "jpeg-95", "JPEG")])
+def test_what_a_file_cannot_hold_is_said_clearly(side: int, change: str, file: str) -> None:
+    with pytest.raises(InputError, match=rf"at most {side - 1} px a side.* {file} file, got {side}×8; .*--size"):
+        changed(torch.rand(1, 1, 8 + 2 * MARGIN, side + 2 * MARGIN), change)
+    # No sooner than it must be.
+    fits = changed(torch.rand(1, 1, 8 + 2 * MARGIN, side - 1 + 2 * MARGIN), change)
+    assert fits.shape[-2:] == (8, side - 1)
+
+
+def test_a_file_that_is_too_large_stops_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stability, "LONGEST", {"WebP": SIZE - 1, "JPEG": SIZE})
+    result = robustness([MeanLevel(), "gmsd"], photographs()[:2], protocol=FEW)
+    assert not result.failed and not result.unmet
+    for found in result.stability:
+        # The damage is that of the frame, which is larger.
+        assert "jpeg" not in found.changes["gain-0.9"].by_damage and "noise" in found.changes["gain-0.9"].by_damage
+        silent = {name for name, change in found.changes.items() if change.silent == 1}
+        assert silent == {"webp-lossless", "webp-95"} and found.changes["jpeg-95"].silent == 0
+    said = [line for line in stability_tables(result)[0].remarks if line.startswith("no score")]
+    # Per picture: two changes of the three damages left, of which GMSD does not judge the sharp; 16 of the JPEG.
+    assert len(said) == 2 and any("(mean-level 12×, gmsd 8×): expected at most 63 px" in line for line in said)
+    assert any("(mean-level 32×, gmsd 32×): expected at most 64 px" in line and "JPEG" in line for line in said)
 
 
 def test_the_spread_is_that_of_a_normal_distribution_and_robust() -> None:
@@ -227,7 +282,29 @@ def test_what_cannot_be_had_or_says_nothing_is_skipped_with_the_reason(monkeypat
     json.dumps(result.to_row(), allow_nan=False)
 
 
+def test_what_is_compared_is_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = dict.fromkeys(["gmsd", "rankiqa", "psnr", "niqe"])
+    monkeypatch.setattr(stability, "all_specs", lambda: table)
+    assert stability.compared() == ("niqe", "rankiqa", "psnr", "gmsd")
+    monkeypatch.setattr(stability, "all_specs", lambda: table | {"kukkiri-nr": None})
+    assert stability.compared()[:2] == ("kukkiri-nr", "niqe")
+
+
 # What is written.
+
+
+def test_the_columns_say_their_units_and_directions(measured: Robustness) -> None:
+    whole = stability_tables(measured)[0]
+    rows = {row[0]: dict(zip(whole.columns, row, strict=True)) for row in whole.rows}
+    assert rows["psnr"]["spread"].endswith(" dB") and rows["ssim"]["no\nscore ↓"] == "0 %"
+    change, most = rows["psnr"]["moved most by"].split("\n"), rows["psnr"]["median ↓"].split("\n")
+    found = by_name(measured)["psnr"]
+    worst = found.changes[found.worst]
+    assert change[0] == found.worst and most == [plain(worst.median), plain(worst.by_damage[worst.worst])]
+    measures = [name for name in whole.columns if name not in ("metric", "spread", "moved most by")]
+    assert all(name.endswith("↑" if "Spearman" in name else "↓") for name in measures)
+    said = " ".join(whole.remarks)
+    assert all(word in said for word in ("below 0.1", "from 1 on", "lower is better", "unit of the score"))
 
 
 def test_tables_hold_every_metric_and_change(measured: Robustness) -> None:
@@ -253,7 +330,7 @@ def test_a_second_run_takes_over_what_was_measured(tmp_path: Path, monkeypatch: 
     assert robustness(["gmsd"], pictures, protocol=FEW, journal=Journal(tmp_path / "journal")).failed
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, out, figure = tmp_path / "in", tmp_path / "out.json", tmp_path / "map.png"
     folder.mkdir()
     for name in ("astronaut", "coffee"):
@@ -274,3 +351,17 @@ def test_the_command(tmp_path: Path) -> None:
     printed = CliRunner().invoke(app, words)
     assert printed.exit_code == 0 and "Stability" in printed.stdout and "shift-right" in printed.stdout
     assert "Over everything mixed" not in printed.stdout
+    # The word stands for what is compared; what nobody named may be missing. The journal's scores are taken over.
+    monkeypatch.setattr(stability, "COMPARED", ("kukkiri-xy", "rankiqa", "gmsd"))
+    words[2] = "stability"
+    compared = CliRunner().invoke(app, words)
+    assert compared.exit_code == 0, compared.output
+    assert "rankiqa skipped: expected weights" in compared.stdout and "kukkiri-xy" not in compared.stdout
+
+    def broken(*_: Any) -> Any:
+        raise InputError(expected="nothing to be measured", got="a picture", fix="-")
+
+    monkeypatch.setattr(stability, "measure", broken)
+    assert CliRunner().invoke(app, words).exit_code == 0
+    fresh = CliRunner().invoke(app, [*words, "--fresh"])
+    assert fresh.exit_code == 1 and "nothing to be measured" in fresh.stderr

@@ -43,6 +43,15 @@ def test_every_metric_and_change_has_its_lines(docs: ModuleType) -> None:
         assert sum(line.startswith(f"| {change} |") for line in text.splitlines()) == 4, change
 
 
+def test_what_was_skipped_is_said_and_not_in_the_command(docs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = docs.result()
+    row["stability"]["metrics"].insert(0, {"name": "rankiqa", "answers": "quality", "skipped": "no weights"})
+    monkeypatch.setattr(docs, "result", lambda: row)
+    text = docs.page()
+    assert "`rankiqa` is not in the tables: no weights." in text
+    assert "robustness niqe" in text and "FRESH=1" in text
+
+
 def test_the_result_names_no_folder(docs: ModuleType) -> None:
     pictures = docs.result()["pictures"]
     assert len(pictures) > 20 and all("/" not in picture["name"] and not picture["error"] for picture in pictures)

@@ -1,4 +1,4 @@
-"""Haze, its removal by the dark channel prior, and a sensor's noise from its own exposures."""
+"""Haze, and its removal by the dark channel prior."""
 
 import math
 
@@ -10,14 +10,6 @@ from torch import Tensor
 from kukkiri.errors import InputError, ShapeError
 from kukkiri.optics.dark_channel import airlight_of, dark_channel, dehaze
 from kukkiri.optics.haze import hazy, procedural_depth, smooth_field, transmission, turbulence
-from kukkiri.optics.sensor import (
-    SensorNoise,
-    expose,
-    sensor_from_flats,
-    sensor_from_pairs,
-    to_display,
-    to_light,
-)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -151,53 +143,28 @@ def test_wrong_dehazing(colour: Tensor) -> None:
         dehaze(colour[0])
 
 
-def test_display_and_light_are_inverse() -> None:
-    values = torch.linspace(0, 1, 1001, dtype=torch.float64)
-    assert torch.allclose(to_display(to_light(values)), values, atol=1e-7)
-    assert float(to_light(torch.tensor(0.5))) == pytest.approx(0.2140, abs=1e-4)
+@pytest.mark.parametrize("turned", [lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.transpose(-1, -2)])
+def test_light_does_not_depend_on_which_way_up_the_picture_is(turned, colour: Tensor) -> None:  # type: ignore[no-untyped-def]
+    """Dark channels are flat over a patch: many places are equally bright, and which come first must not matter."""
+    seen = hazy(colour, transmission(procedural_depth(1, 192, 256, seeded(1)), 1.5), torch.tensor([[0.86, 0.89, 0.92]]))
+    seen = (seen * 255).round() / 255
+    assert torch.allclose(dehaze(turned(seen)).airlight, dehaze(seen).airlight, atol=1e-5)
+    assert torch.allclose(turned(dehaze(turned(seen)).image), dehaze(seen).image, atol=1e-3)
 
 
-def test_exposure_has_the_variance_of_the_model() -> None:
-    sensor = SensorNoise(full_well=500.0, read=5.0, gain=2.0, lines=0.0)
-    for signal in (0.1, 0.6):
-        noisy = expose(torch.full((1, 1, 300, 300), signal), sensor, generator=seeded())
-        assert float(noisy.mean()) == pytest.approx(signal, abs=1e-3)
-        assert float(noisy.var()) == pytest.approx(sensor.variance(signal), rel=0.03)
-    none = expose(torch.full((1, 1, 8, 8), 0.5), sensor, torch.zeros(1), generator=seeded())
-    assert torch.allclose(none, torch.full_like(none, 0.5), atol=1e-5)
+def test_what_one_picture_misses_changes_no_other() -> None:
+    two = torch.rand(2, 3, 60, 60, generator=seeded())
+    missing = torch.zeros(2, 1, 60, 60, dtype=torch.bool)
+    missing[1, :, :50] = True
+    both, one = dehaze(two, missing=missing), dehaze(two[:1], missing=missing[:1])
+    assert torch.allclose(both.airlight[:1], one.airlight, atol=1e-6)
+    assert torch.allclose(both.image[:1], one.image, atol=1e-5)
+    nothing = torch.ones(2, 1, 60, 60, dtype=torch.bool)
+    assert bool(airlight_of(two, dark_channel(two), missing=nothing).isfinite().all())
 
 
-def test_sensor_from_a_pair_of_exposures_of_any_scene() -> None:
-    true = SensorNoise(full_well=2000.0, read=8.0, gain=2000 / 4095, lines=3.0)
-    scene = to_light(torch.from_numpy(skimage.data.camera()).float() / 255)[None, None]
-    first, second = (expose(scene, true, generator=seeded(i))[0].clamp(0, 1) for i in range(2))
-    found = sensor_from_pairs([(first, second)], levels=4095)
-    assert found.full_well == pytest.approx(2000, rel=0.03)
-    assert found.read == pytest.approx(8, rel=0.1)
-    assert found.lines == pytest.approx(3, rel=0.15)
-    assert found.gain == pytest.approx(2000 / 4095, rel=0.03)
-
-
-def test_sensor_from_flat_frames() -> None:
-    true = SensorNoise(full_well=2000.0, read=8.0, gain=2000 / 4095, lines=0.0)
-    fall = 1 - 0.3 * torch.linspace(0, 1, 200)[:, None]
-    frames = [expose((v * fall).expand(1, 1, 200, 200), true, generator=seeded(i))[0, 0].clamp(0, 1)
-              for i, v in enumerate((0.05, 0.2, 0.5, 0.9))]  # fmt: skip
-    found = sensor_from_flats(frames, levels=4095)
-    assert found.full_well == pytest.approx(2000, rel=0.05) and found.read == pytest.approx(8, rel=0.2)
-
-
-def test_pictures_that_do_not_tell_the_sensor() -> None:
-    even = torch.full((64, 64), 0.5) + 0.01 * torch.randn(2, 64, 64, generator=seeded())
-    with pytest.raises(InputError, match="dark and bright"):
-        sensor_from_pairs([(even[0], even[1])])
-    scene = torch.linspace(0.1, 0.9, 128).expand(128, 128)
-    constant = [scene + 0.01 * torch.randn(128, 128, generator=seeded(i)) for i in range(2)]
-    with pytest.raises(InputError, match="grows with the light"):
-        sensor_from_pairs([(constant[0], constant[1])])
-    with pytest.raises(ShapeError):
-        sensor_from_pairs([(scene, scene[:64])])
-    with pytest.raises(InputError):
-        sensor_from_pairs([])
-    with pytest.raises(InputError):
-        SensorNoise(full_well=0.0)
+def test_gradients_pass_through_dehazing(colour: Tensor) -> None:
+    seen = hazy(colour[..., :64, :64], torch.full((1, 1, 1, 1), 0.5), 0.9).requires_grad_()
+    for radius in (8, 40):
+        (gradient,) = torch.autograd.grad(dehaze(seen, radius=radius).image.sum(), seen)
+        assert bool(gradient.isfinite().all()) and float(gradient.abs().max()) > 0.5

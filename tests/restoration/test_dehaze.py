@@ -15,7 +15,7 @@ import kukkiri as kk
 from kukkiri.cli.main import app
 from kukkiri.errors import InputError
 from kukkiri.images.image import Image
-from kukkiri.optics.haze import hazy, transmission
+from kukkiri.optics.haze import hazy, procedural_depth, transmission
 
 LIGHT = torch.tensor([[0.86, 0.89, 0.92]])
 
@@ -87,6 +87,16 @@ def test_warnings_where_there_is_doubt() -> None:
     assert any("dark" in said for said in kk.restore(Image(clear * 0.3), "dehaze").report["warnings"])
 
 
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_a_clear_photograph_is_doubted_and_a_hazy_one_is_not(name: str) -> None:
+    photograph = torch.from_numpy(getattr(skimage.data, name)()[::2, ::2].copy()).float().movedim(2, 0) / 255
+    said = kk.restore(Image(photograph), "dehaze").report["warnings"]
+    assert any("no haze" in text or "hardly any haze" in text for text in said)
+    distance = procedural_depth(1, *photograph.shape[1:], torch.Generator().manual_seed(0))
+    hazed = hazy(photograph[None], transmission(distance, 1.2), LIGHT)[0]
+    assert kk.restore(Image(hazed), "dehaze").report["warnings"] == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"omega": 1.5}, {"patch": 4}, {"radius": 0}, {"least": 0.0}, {"airlight": [0.5, 0.5]}, {"airlight": "white"},
@@ -110,3 +120,35 @@ def test_command_writes_picture_and_figure_but_no_kernel(scene: tuple[Tensor, Te
     again = CliRunner().invoke(app, [*arguments, "--overwrite", "--omega", "0.4", "--json"])
     row = json.loads(again.stdout)
     assert row["omega"] == 0.4 and len(row["airlight"]) == 3 and len(row["files"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "options"),
+    [("dehaze", ["--seed", "0"]), ("dehaze", ["--kernel-size", "5"]), ("dehaze", ["--steps", "5"]),
+     ("dehaze", ["--noise", "0.1"]), ("deblur", ["--omega", "0.5"])],
+)  # fmt: skip
+def test_options_of_the_other_task_are_named_as_they_were_typed(task: str, options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    arguments = ["restore", str(tmp_path / "a.png"), "--task", task, "--out", str(tmp_path / "c"), *options]
+    with pytest.raises(InputError, match=f"no {options[0]} to {task}"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_an_interrupted_picture_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither new files nor changes to those of an earlier run."""
+    Pillow.fromarray(skimage.data.coffee()[:60, :70]).save(tmp_path / "a.png")
+    out = tmp_path / "clear"
+    arguments = ["restore", str(tmp_path / "a.png"), "--task", "dehaze", "--out", str(out)]
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("kukkiri.restoration.figure.restoration_figure", interrupted)
+        assert CliRunner().invoke(app, arguments).exit_code != 0
+        assert list(out.iterdir()) == []
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    monkeypatch.setattr("kukkiri.restoration.figure.restoration_figure", interrupted)
+    assert CliRunner().invoke(app, [*arguments, "--overwrite", "--omega", "0.3"]).exit_code != 0
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before

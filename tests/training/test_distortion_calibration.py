@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kukkiri.optics.distort import KINDS, Ladder
-from kukkiri.training.distortion_calibration import TARGETS, TRIED, Measured, badness_of, calibrated, write
+from kukkiri.training.distortion_calibration import GRID, TARGETS, Measured, badness_of, calibrated, on_grid, write
 from kukkiri.training.teachers import TEACHERS
 
 BLUR = KINDS["gaussian-blur"]
-LEVELS = np.array(TRIED)
+LEVELS = GRID
 
 
 def ladder(*values, name="sigma", identity=0.0, whole=False):
@@ -51,9 +51,15 @@ def test_whole_steps_mean_all_levels_that_round_to_them():
     assert badness_of({"sigma": [1.0, 3.0]}, steps, LEVELS, 20 * LEVELS) == pytest.approx([20, 60], abs=0.5)
 
 
+def test_every_picture_has_levels_of_its_own():
+    """Two pictures, alike but tried at other levels: one curve."""
+    levels = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 5.0]])
+    assert on_grid(levels, 20 * levels) == pytest.approx(20 * np.stack([GRID, GRID], 1))
+
+
 def test_the_ladder_of_a_measurement_is_kept(tmp_path):
     """A run may go on after the ladders were replaced by calibrated ones."""
-    before = Measured(OLD, LEVELS, np.ones((len(TRIED), 2, len(TEACHERS))))
+    before = Measured(OLD, np.stack([LEVELS, LEVELS], 1), np.ones((len(LEVELS), 2, len(TEACHERS))))
     before.write(tmp_path / "one.npz")
     after = Measured.read(tmp_path / "one.npz", BLUR)
     assert after.ladder.parameters[0].values == (2.0, 4.0, 6.0, 8.0, 10.0)
@@ -64,15 +70,17 @@ def test_the_ladder_of_a_measurement_is_kept(tmp_path):
 
 def test_what_is_written(tmp_path):
     random = np.random.default_rng(0)
-    grown = LEVELS[:, None, None] * (1 + 0.2 * random.random((len(TRIED), 30, len(TEACHERS))))
-    measured = {name: Measured(KINDS[name].ladder, LEVELS, grown) for name in ("gaussian-blur", "white-noise")}
+    tried = np.sort(random.uniform(0.2, 5, (5, 90)), 0)
+    tried[-1] = 5
+    grown = tried[..., None] * (1 + 0.2 * random.random((1, 90, len(TEACHERS))))
+    measured = {name: Measured(KINDS[name].ladder, tried, grown) for name in ("gaussian-blur", "white-noise")}
     write(measured, tmp_path)
     levels = tomllib.loads((tmp_path / "levels.toml").read_text())
     assert set(levels) == set(measured)
     assert levels["gaussian-blur"]["sigma"] == sorted(levels["gaussian-blur"]["sigma"])
     record = json.loads((tmp_path / "calibration.json").read_text())
     assert record["targets"] == list(TARGETS)
-    assert record["pictures"] == 30
+    assert record["pictures"] == 90
     for name in measured:
         assert record["kinds"][name]["badness"] == pytest.approx(TARGETS, abs=3)
         assert all(0 < spread < 10 for spread in record["kinds"][name]["spread"])

@@ -29,7 +29,7 @@ from kukkiri.training.recipes import build_recipe
 from kukkiri.training.teachers import TEACHERS, Scales
 from kukkiri.weights import load_into
 
-PICTURES, DRAWINGS = 31, 9
+PICTURES, DRAWINGS = 33, 7
 SERIES, STEPS = 3, 5
 
 

@@ -13,7 +13,7 @@ from kukkiri.cli.output import print_json, show, table
 from kukkiri.errors import InputError, one_line
 
 if TYPE_CHECKING:
-    from kukkiri.inspection.degrade import Job
+    from kukkiri.inspection.degrade_plan import Job
     from kukkiri.optics.distort import Kind
 
 # Failures that are told; all of them are in errors.csv.
@@ -42,6 +42,10 @@ def command(
         Literal["png", "tif", "keep"],
         typer.Option("--format", help="Of the copies; keep stays with PNG and TIFF and makes PNG of all else."),
     ] = "png",
+    sensor: Annotated[
+        Path | None,
+        typer.Option("--sensor", help="For sensor-noise: the noise of your own sensor, a file of 'kukkiri calibrate'."),
+    ] = None,
     device: Device = None,
     listed: Annotated[bool, typer.Option("--list", help="Show the kinds and stop.")] = False,
     json: Annotated[
@@ -51,7 +55,12 @@ def command(
     """Degraded copies of pictures, at graded strengths, with a table of what was done.
 
     Writes NAME-KIND-LEVEL.png (16 bits where the picture has them and the kind is no codec of 8) and labels.csv:
-    image, reference, kind, group, level, seed, parameters. Copies that are there are not made again.
+    image, reference, kind, group, level, seed, parameters. Copies that are there are not made again; columns that you
+    add to the table, opinions say, stay. Of files that hold several pictures the first is taken.
+
+    With --sensor the noise is added to the values as they are, and the amplification of sensor-noise counts from a full
+    exposure of that sensor (its full well, in electrons, is among the parameters): the same level is noisier where
+    the full well is smaller.
     """
     from kukkiri.optics.distort import KINDS
 
@@ -59,7 +68,8 @@ def command(
         _show_kinds(list(KINDS.values()), json)
         return
     from kukkiri.cli.blur_progress import progress
-    from kukkiri.inspection.degrade import degrade, plan
+    from kukkiri.inspection.degrade import degrade
+    from kukkiri.inspection.degrade_plan import plan
     from kukkiri.inspection.sources import find_files
 
     if not files or not kind or out is None:
@@ -70,6 +80,10 @@ def command(
     if out.exists() and not out.is_dir():
         raise InputError(expected="a folder for --out", got=f"{one_line(out)}, a file", fix="name a folder")
     chosen, everything = _kinds(kind)
+    if sensor is not None:
+        from kukkiri.inspection.sensor_calibration import calibrated_sensor, with_sensor
+
+        chosen = with_sensor(chosen, calibrated_sensor(sensor))
     found = find_files(files, stdin=sys.stdin.buffer)
     jobs = plan(found, out, chosen, _levels(level), seed=seed, mixture=mixture, form=form)
     done = 0
@@ -82,17 +96,18 @@ def command(
             if json and job is not None:
                 print_json(job.row() | {"level": job.level, "seed": job.seed, "error": error})
 
-        rows, failed = degrade(jobs, device=device, skip_colour=everything, on_done=on_done)
+        made = degrade(jobs, device=device, skip_colour=everything, on_done=on_done)
     if not json:
-        show(
-            f"{len(rows)} copies of {len({row['reference'] for row in rows})} pictures: {one_line(out / 'labels.csv')}"
-        )
-    lines = list(dict.fromkeys(f"{row['reference']}: {row['error']}" for row in failed))
+        pictures = len({row["reference"] for row in made.rows})
+        show(f"{len(made.rows)} copies of {pictures} pictures: {one_line(out / 'labels.csv')}")
+    for note in made.notes:
+        typer.echo(f"note: {note}", err=True)
+    lines = list(dict.fromkeys(f"{row['reference']}: {row['error']}" for row in made.failed))
     for line in lines[:TOLD]:
         typer.echo(f"kukkiri: {line}", err=True)
     if len(lines) > TOLD:
         typer.echo(f"kukkiri: and {len(lines) - TOLD} more; errors.csv tells all", err=True)
-    raise typer.Exit(int(bool(failed)))
+    raise typer.Exit(int(bool(made.failed)))
 
 
 def _kinds(named: list[str]) -> tuple[list[Kind], bool]:
@@ -100,11 +115,10 @@ def _kinds(named: list[str]) -> tuple[list[Kind], bool]:
     from kukkiri.optics.distort import KINDS, find_kind
 
     names = [name.strip() for part in named for name in part.split(",") if name.strip()]
-    if "all" in names:
-        return list(KINDS.values()), True
     if not names:
         raise InputError(expected="names of kinds, or all", got="none", fix="--list shows them")
-    return [find_kind(name) for name in dict.fromkeys(names)], False
+    chosen = [find_kind(name) for name in dict.fromkeys(names) if name != "all"]
+    return (list(KINDS.values()), True) if "all" in names else (chosen, False)
 
 
 def _levels(text: str) -> list[float]:
@@ -114,7 +128,7 @@ def _levels(text: str) -> list[float]:
         levels = []
     if not levels:
         raise InputError(expected="levels such as 1,2.5,5", got=ascii(text), fix="numbers above 0 up to 5, by commas")
-    return list(dict.fromkeys(levels))
+    return levels
 
 
 def _show_kinds(kinds: list[Kind], as_json: bool) -> None:

@@ -30,7 +30,11 @@ app.command("scores")(evaluate_scores.command)
 def robustness(
     metric: Annotated[
         list[str],
-        typer.Argument(metavar="METRIC...", help="Of sharpness, quality or fidelity; 'all': every sharpness metric."),
+        typer.Argument(
+            metavar="METRIC...",
+            help="Of sharpness, quality or fidelity; 'all': every sharpness metric; 'stability': those of quality and "
+            "fidelity that docs/stability.md compares.",
+        ),
     ],
     data: Annotated[
         list[str],
@@ -77,7 +81,9 @@ def robustness(
     figure: Annotated[Path | None, typer.Option("--figure", "-f", help="Draw it: .png, .svg or .pdf.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Another one draws other blurs and noise.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes. Default: one a core.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure everything anew.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Measure everything anew, after a change of the code say.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object, without the single trials.")] = False,
 ) -> None:
     """Does a score follow the blur, and nothing but the blur, through other light, noise, formats and PSFs?
@@ -97,6 +103,7 @@ def robustness(
     from kukkiri.evaluation.protocol import SLOW, RobustnessProtocol
     from kukkiri.evaluation.robustness import check_out, write_json
     from kukkiri.evaluation.robustness import robustness as evaluate
+    from kukkiri.evaluation.stability import compared
     from kukkiri.evaluation.stability_figure import write_figures
     from kukkiri.inspection.measuring import worker_count
     from kukkiri.optics.days import DAYS
@@ -119,7 +126,8 @@ def robustness(
         check_figure_path(figure)
     named = metric_names(metric)
     every = tuple(s.name for s in metrics() if s.answers == "sharpness" and not s.needs_reference)
-    names = tuple(dict.fromkeys(n for name in named for n in (every if name == "all" else (name,))))
+    groups = {"all": every, "stability": compared()}
+    names = tuple(dict.fromkeys(n for name in named for n in groups.get(name, (name,))))
     journal = Journal(None if out is None else journal_path(out), fresh=fresh)
     processes = worker_count(jobs)
     try:

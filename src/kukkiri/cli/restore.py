@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -16,6 +20,7 @@ from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, number, print_json, show, table
 from kukkiri.errors import InputError, one_line
 from kukkiri.inspection.record import explain, printable
+from kukkiri.replacing import replacing
 
 if TYPE_CHECKING:
     from kukkiri.restoration.restoration import Restoration
@@ -51,7 +56,7 @@ def command(
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="The most steps of the fit. Default: 1500, out of focus 600.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Where the fit begins.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", help="Where the fit begins. Default: 0.")] = None,
     roi: Roi = None,
     mask: Mask = None,
     auto_mask: AutoMask = True,
@@ -69,6 +74,11 @@ def command(
     from kukkiri.inspection.sources import find_files
     from kukkiri.restoration.restore import checked
 
+    fit = {"--kernel": kernel, "--kernel-size": kernel_size, "--noise": noise, "--steps": steps, "--seed": seed}
+    others = {"deblur": {"--omega": omega}, "dehaze": fit}[task]
+    for flag in (flag for flag, value in others.items() if value is not None):
+        other = "dehaze" if task == "deblur" else "deblur"
+        raise InputError(expected=f"no {flag} to {task}", got=flag, fix=f"leave it out; it belongs to --task {other}")
     if out.exists() and not out.is_dir():
         raise InputError(expected="a folder for --out", got=f"{one_line(out)}, a file", fix="name a folder")
     counting = Counting(
@@ -76,7 +86,7 @@ def command(
     )
     found = find_files(files, stdin=sys.stdin.buffer)
     known = None if kernel is None else load(kernel).pixels.mean(0)
-    options: dict[str, Any] = {"kernel": known, "noise": noise, "steps": steps, "seed": seed, "device": device}
+    options: dict[str, Any] = {"kernel": known, "noise": noise, "steps": steps, "seed": seed or 0, "device": device}
     if kernel_size is not None:
         options["kernel_size"] = kernel_size
     if omega is not None:
@@ -169,13 +179,25 @@ def _restored(
     whole = put_back(image, restored.image, box, left_out)
     if only_box:
         whole = replace(whole, pixels=whole.pixels[(slice(None), *box.slices)])
-    places.out.mkdir(parents=True, exist_ok=True)
-    save(whole, written[0], like=image)
     kernel = restored.kernel
-    if kernel is not None:
-        save(kernel / kernel.max(), written[1], bit_depth=32)
-    restoration_figure(inside, restored, written[2])
-    return restored, [file for file in written if kernel is not None or file != written[1]]
+    files = [file for file in written if kernel is not None or file != written[1]]
+    with _all_or_none(files) as staged:
+        save(whole, staged / written[0].name, like=image)
+        if kernel is not None:
+            save(kernel / kernel.max(), staged / written[1].name, bit_depth=32)
+        restoration_figure(inside, restored, staged / written[2].name)
+    return restored, files
+
+
+@contextmanager
+def _all_or_none(files: list[Path]) -> Iterator[Path]:
+    """A folder to write files of these names to, that take their places together when the block ends well."""
+    folder = files[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as places, TemporaryDirectory(prefix=".kukkiri-", dir=folder) as staged:
+        yield Path(staged)
+        for file in files:
+            shutil.move(Path(staged, file.name), places.enter_context(replacing(file)))
 
 
 def _line(picture: Picture, restored: Restoration, written: list[Path]) -> tuple[str, ...]:

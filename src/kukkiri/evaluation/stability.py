@@ -6,8 +6,11 @@ compares with a reference sees the same change of both, so that all but a resizi
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,13 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, KukkiriError
 from kukkiri.evaluation.estimates import Reading, Scorer, read
-from kukkiri.evaluation.pictures import centre
+from kukkiri.evaluation.pictures import centre, reduced
 from kukkiri.evaluation.protocol import RobustnessProtocol, on_grid
 from kukkiri.evaluation.trials import Row
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.spec import MetricSpec
+from kukkiri.metrics.table import all_specs
 from kukkiri.optics import psf
 from kukkiri.optics.jpeg import jpeg
 from kukkiri.optics.noise import read_noise
@@ -31,6 +35,10 @@ from kukkiri.optics.noise import read_noise
 MARGIN = 16
 # Below this side nothing is left to crop and resize.
 LEAST = 2 * MARGIN + 16
+# Longest side that a file of the format can have, pixels.
+LONGEST: Mapping[str, int] = MappingProxyType({"WebP": 16383, "JPEG": 65500})
+# What docs/stability.md compares, as far as it is there.
+COMPARED = tuple("kukkiri-nr niqe brisque piqe rankiqa psnr ssim ms-ssim fsim gmsd vif lpips-alex".split())
 # Of a Gaussian, pixels; white noise, standard deviation on [0, 1]; libjpeg's scale: the middle of what surveys use.
 BLUR, NOISE, QUALITY = 1.5, 0.06, 25
 
@@ -40,15 +48,37 @@ DAMAGES: Mapping[str, Callable[[Tensor, int], Tensor]] = MappingProxyType(
         SHARP: lambda x, seed: x,
         "blur": lambda x, seed: psf.blur(x, psf.gaussian(BLUR), border="symmetric"),
         "noise": lambda x, seed: read_noise(x, NOISE, seed),
-        "jpeg": lambda x, seed: jpeg(x, QUALITY),
+        "jpeg": lambda x, seed: _jpeg(x, QUALITY),
     }
 )
+
+
+def compared() -> tuple[str, ...]:
+    """Names of the metrics that docs/stability.md compares: those of `COMPARED` that are in the table of metrics."""
+    return tuple(name for name in COMPARED if name in all_specs())
+
+
+def _check_fits(image: Tensor, kind: str) -> None:
+    height, width = image.shape[-2:]
+    if max(height, width) > LONGEST[kind]:
+        raise InputError(
+            expected=f"at most {LONGEST[kind]} px a side, more do not fit into a {kind} file",
+            got=f"{width}×{height}",
+            fix="cut it with --size, or reduce it with --reduce",
+        )
+
+
+def _jpeg(image: Tensor, quality: int) -> Tensor:
+    """Pixels after a JPEG file was written and read."""
+    _check_fits(image, "JPEG")
+    return jpeg(image, quality)
 
 
 def _webp(image: Tensor, *, lossless: bool) -> Tensor:
     """Pixels after a WebP file, lossless or of quality 95, was written and read."""
     from PIL import Image as Pillow
 
+    _check_fits(image, "WebP")
     # The format knows no grey: three equal channels, of which the mean is read back.
     levels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).expand(3, -1, -1).movedim(0, 2).numpy()
     file = io.BytesIO()
@@ -81,7 +111,7 @@ CHANGES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
         "png-8-bit": lambda x: on_grid(_inner(x), 8),
         "webp-lossless": lambda x: _webp(_inner(x), lossless=True),
         "webp-95": lambda x: _webp(_inner(x), lossless=False),
-        "jpeg-95": lambda x: jpeg(_inner(x), 95),
+        "jpeg-95": lambda x: _jpeg(_inner(x), 95),
         "gain-0.9": lambda x: 0.9 * _inner(x),
         "gain-1.1": lambda x: 1.1 * _inner(x),
         "gamma-0.9": lambda x: _inner(x) ** 0.9,
@@ -144,7 +174,8 @@ def framed(image: Tensor, protocol: RobustnessProtocol, *, slow: bool = False) -
         If a side is under `LEAST` pixels.
     """
     sizes = [size for size in (protocol.size, protocol.slow_size if slow else None) if size is not None]
-    frame = centre(protocol.prepared(image), min(sizes) + 2 * MARGIN if sizes else None)
+    # Not `protocol.prepared`: its margin is that of a blur, which is none of this section's.
+    frame = centre(reduced(image, protocol.reduce), min(sizes) + 2 * MARGIN if sizes else None)
     height, width = frame.shape[-2:]
     if min(height, width) < LEAST:
         raise InputError(
@@ -155,9 +186,26 @@ def framed(image: Tensor, protocol: RobustnessProtocol, *, slow: bool = False) -
     return frame
 
 
-def versions(frame: Tensor) -> dict[str, Tensor]:
-    """A framed picture (1, C, H, W) without its margin: as it is, and after each of `CHANGES`."""
-    return {UNCHANGED: _inner(frame)} | {name: on_grid(change(frame), 16) for name, change in CHANGES.items()}
+def damaged(frame: Tensor, damage: str, seed: int) -> Tensor:
+    """A framed picture (1, C, H, W) with one of `DAMAGES`, of 16 bits.
+
+    Raises
+    ------
+    InputError
+        If it does not fit into the file that the damage writes.
+    """
+    return on_grid(DAMAGES[damage](frame, seed), 16)
+
+
+def changed(frame: Tensor, change: str) -> Tensor:
+    """A framed picture (1, C, H, W) without its margin: as it is, or after one of `CHANGES`.
+
+    Raises
+    ------
+    InputError
+        If it does not fit into the file that the change writes.
+    """
+    return _inner(frame) if change == UNCHANGED else on_grid(CHANGES[change](frame), 16)
 
 
 def measure(
@@ -187,31 +235,55 @@ def measure(
         if not chosen:
             continue
         frame = on_grid(framed(image, protocol, slow=slow), 16)
-        references = versions(frame)
-        for damage, spoil in DAMAGES.items():
-            seed = int(protocol.random("stability", name, damage).integers(2**31))
-            seen = references if damage == SHARP else versions(on_grid(spoil(frame, seed), 16))
-            for key, metric in chosen.items():
-                if metric.spec.needs_reference and damage == SHARP:
-                    continue
-                readings = _readings(metric, seen, references)
-                rows[key] += [{"damage": damage, "change": c} | reading.to_row() for c, reading in readings.items()]
+        seeds = {d: int(protocol.random("stability", name, d).integers(2**31)) for d in DAMAGES}
+        for damage, change, key, reading in _readings(frame, seeds, chosen):
+            rows[key].append({"damage": damage, "change": change} | reading.to_row())
+    for its in rows.values():
+        its.sort(key=lambda row: list(DAMAGES).index(row["damage"]))
     return rows
 
 
-def _readings(metric: Scorer, pictures: Mapping[str, Tensor], references: Mapping[str, Tensor]) -> dict[str, Reading]:
-    """What a metric says of each version; of one that equals another to the last bit it is asked once."""
-    found: dict[str, Reading] = {}
-    compares = metric.spec.needs_reference
-    for change, picture in pictures.items():
-        reference = references[change]
-        same = [
-            name
-            for name in found
-            if torch.equal(picture, pictures[name]) and (not compares or torch.equal(reference, references[name]))
-        ]
-        if same and metric.spec.deterministic:
-            found[change] = found[same[0]]
-        else:
-            found[change] = read(Against(metric, reference) if compares else metric, picture)
-    return found
+def _readings(
+    frame: Tensor, seeds: Mapping[str, int], metrics: Mapping[str, Scorer]
+) -> Iterator[tuple[str, str, str, Reading]]:
+    """Damage, change, metric, and what it says; change after change, so that few versions are in memory at a time."""
+    spoilt = {damage: _made(partial(damaged, damage=damage, seed=seeds[damage]), frame) for damage in DAMAGES}
+    # Pixels that equal others to the last bit are asked once.
+    known: dict[tuple[str, bytes, bytes], Reading] = {}
+    for change in (UNCHANGED, *CHANGES):
+        after = partial(changed, change=change)
+        reference = _made(after, frame)
+        for damage, source in spoilt.items():
+            picture = reference if damage == SHARP else _made(after, source)
+            asked = {k: m for k, m in metrics.items() if damage != SHARP or not m.spec.needs_reference}
+            if isinstance(picture, KukkiriError) or isinstance(reference, KukkiriError):
+                why = picture if isinstance(picture, KukkiriError) else reference
+                size = (frame.shape[-1] - 2 * MARGIN, frame.shape[-2] - 2 * MARGIN)
+                silent = Reading(value=math.nan, silence=str(why), size=size)
+                yield from ((damage, change, key, silent) for key in asked)
+                continue
+            pixels, beside = _digest(picture), _digest(reference)
+            for key, metric in asked.items():
+                compares = metric.spec.needs_reference
+                asking = (key, pixels, beside if compares else b"")
+                if asking not in known or not metric.spec.deterministic:
+                    known[asking] = read(Against(metric, reference) if compares else metric, picture)
+                yield damage, change, key, known[asking]
+
+
+def _made(make: Callable[[Tensor], Tensor], source: Tensor | KukkiriError) -> Tensor | KukkiriError:
+    """What becomes of a picture, or why it cannot: one version that cannot be had stops no other."""
+    if isinstance(source, KukkiriError):
+        return source
+    try:
+        return make(source)
+    except KukkiriError as error:
+        # Its traceback would keep the frames alive, and with them their pictures.
+        return error.with_traceback(None)
+
+
+def _digest(image: Tensor) -> bytes:
+    """Of shape and pixels."""
+    found = hashlib.blake2b(str(tuple(image.shape)).encode(), digest_size=16)
+    found.update(image.detach().cpu().contiguous().numpy().data)
+    return found.digest()

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 CELL = (0.62, 0.34)
 # Spreads: a score that moves as far as this says as much of the change as of the picture.
 MOST = 1.0
-TITLE = "How far a small change moves a score, in spreads of its scores over the pictures (median)"
+TITLE = "How far a small change moves a score (median), in spreads of its scores over the pictures"
+LEGEND = "0: not at all; 0.1: lost among the pictures; 1: the change says as much as the picture does. Lower is better."
 
 
 def write_figures(result: Robustness, path: Path) -> None:
@@ -72,10 +73,12 @@ def write_map(path: Path, names: Sequence[str], changes: Sequence[str], medians:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(blur_figure.STYLE):
-        size = (CELL[0] * len(changes) + 1.8, CELL[1] * len(names) + 1.8)
+        size = (CELL[0] * len(changes) + 1.8, CELL[1] * len(names) + 2.0)
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
         figure.suptitle(TITLE, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        _draw(figure.subplots(), names, changes, np.array(medians, np.float64))
+        axes = figure.subplots()
+        axes.set_title(LEGEND, loc="left", fontsize=9)
+        _draw(axes, names, changes, np.array(medians, np.float64))
         kind = path.suffix[1:].lower()
         # Without a date the same result gives the same file.
         undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})

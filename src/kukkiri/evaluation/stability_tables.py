@@ -11,6 +11,17 @@ from kukkiri.evaluation.tables import NONE, TextTable, text_tables
 
 # Of fewer scores a quartile is rough: with this many the spread is known to a quarter, nine times of ten.
 FEW = 50
+# What a reader must know of the columns.
+LEGEND = (
+    "moved by: |score after − before| in spreads, of all pictures and changes, the median and the 90th percentile; "
+    "below 0.1 it is lost among the pictures, from 1 on the change says as much as the picture does",
+    "spread: interquartile range / 1.349 of the scores of the unchanged pictures, in the unit of the score",
+    "lowest Spearman: of the scores before and after the change that disorders them most; 1: the order of the pictures "
+    "is kept, 0: nothing of it",
+    "moved most by: the change of the greatest median, and below it the pictures that it moves most; s/Mpx: seconds of "
+    "one processor core a megapixel; ↓ lower is better, ↑ higher is better",
+)
+OF_DAMAGE = {"sharp": "sharp ones", "blur": "blurred ones", "noise": "noisy ones", "jpeg": "JPEGs"}
 
 
 def all_tables(result: Robustness) -> list[TextTable]:
@@ -48,8 +59,10 @@ def stability_tables(result: Robustness) -> list[TextTable]:
         lengths = [(name, *(moved(s.changes[name]) for s in measured)) for name in CHANGES]
         orders = [(name, *(plain(s.changes[name].rank, 3) for s in measured)) for name in CHANGES]
         tables += [
-            TextTable("Stability, each change: median / P90 of how far a score moves, in spreads", head, lengths),
-            TextTable("Stability, each change: Spearman of the scores before and after", head, orders),
+            TextTable(
+                "Each change: how far it moves a score, in spreads, median / P90 (lower is steadier)", head, lengths
+            ),
+            TextTable("Each change: Spearman of the scores before and after (1: the order is kept)", head, orders),
         ]
     return tables
 
@@ -73,38 +86,57 @@ def starred(found: MetricStability) -> str:
 
 
 def _overall(result: Robustness) -> TextTable:
-    columns = ("metric", "median", "P90", "lowest\nSpearman", "moved most", "its\nmedian", "spread", "silent", "s/Mpx")
+    columns = (
+        *(
+            "metric",
+            "spread",
+            "moved by\nmedian ↓",
+            "moved by\nP90 ↓",
+            "lowest\nSpearman ↑",
+            "moved most by",
+            "median ↓",
+        ),
+        *("no\nscore ↓", "s/Mpx ↓"),
+    )
     rows: list[tuple[str, ...]] = []
     for found in result.stability:
-        whole, worst = found.overall, found.worst
+        whole = found.overall
         if whole is None:
             rows.append((found.spec.name, "skipped", *[""] * (len(columns) - 2)))
             continue
         rows.append(
             (
                 starred(found),
+                f"{found.spread:.3g} {found.spec.unit or ''}".rstrip() if not math.isnan(found.spread) else NONE,
                 plain(whole.median),
                 plain(whole.p90),
                 plain(whole.rank, 3),
-                _where(found),
-                plain(found.changes[worst].median) if worst else NONE,
-                f"{found.spread:.3g}" if not math.isnan(found.spread) else NONE,
-                plain(whole.silent),
+                *_where(found),
+                _percent(whole.silent),
                 plain(found.seconds_per_megapixel),
             )
         )
-    title = "Stability: how far small changes of the picture move a score, in spreads of its scores over the pictures"
+    title = (
+        "Stability: how far a score moves when its picture hardly changes, in spreads of its scores over the pictures"
+    )
     return TextTable(title, columns, rows, _remarks(result))
 
 
-def _where(found: MetricStability) -> str:
-    """The change that moves a metric most, and the damage of the pictures that it moves most."""
+def _where(found: MetricStability) -> tuple[str, str]:
+    """The change that moves a metric most and how far, and below it the same of the pictures that it moves most."""
     if found.worst is None:
-        return NONE
+        return NONE, NONE
     change = found.changes[found.worst]
     if change.worst is None:
-        return found.worst
-    return f"{found.worst}\n{change.worst}: {plain(change.by_damage[change.worst])}"
+        return found.worst, plain(change.median)
+    which = OF_DAMAGE.get(change.worst, change.worst)
+    return f"{found.worst}\n– {which}", f"{plain(change.median)}\n{plain(change.by_damage[change.worst])}"
+
+
+def _percent(share: float) -> str:
+    if math.isnan(share):
+        return NONE
+    return f"{plain(100 * share, 0)} %"
 
 
 def _remarks(result: Robustness) -> list[str]:
@@ -113,18 +145,20 @@ def _remarks(result: Robustness) -> list[str]:
     said = [f"{_seen(s)}" for s in fast[:1]] + [f"* slow, fewer pixels: {_seen(s)}" for s in slow[:1]]
     said.append(
         f"each sharp, blurred ({BLUR:g} px), noisy ({NOISE:g}) and as JPEG {QUALITY}; {MARGIN} px around them kept for "
-        "shifts; spread: interquartile range / 1.349 of the scores of all these, unchanged"
+        "shifts"
     )
     if any(s.spec.needs_reference for s in measured):
         said.append("fidelity: the damaged ones against the sharp one, the same change of both")
+    said += LEGEND
     if any(s.changes[name].scores < FEW for s in measured for name in list(CHANGES)[:1]):
         said.append(f"few scores: below {FEW} the spread is rough, take more --pictures")
     for found in result.stability:
         if found.overall is None:
             said.append(f"{found.spec.name} skipped: {found.skipped}")
-        elif found.silences:
-            reason, count = max(found.silences.items(), key=lambda item: item[1])
-            said.append(f"{found.spec.name} silent {sum(found.silences.values())} times, {count} of them: {reason}")
+    # One line a reason: what a file cannot hold is the same for all metrics.
+    for reason in dict.fromkeys(reason for found in measured for reason in found.silences):
+        counts = (f"{s.spec.name} {s.silences[reason]}×" for s in measured if reason in s.silences)
+        said.append(f"no score ({', '.join(counts)}): {reason}")
     return said
 
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError
+from kukkiri.optics.variance_line import BLACK, CLEARANCE, variance_line
 
-# Values this near to 0 or 1 have had their noise cut off.
-BLACK, WHITE = 0.005, 0.98
-# Side of the cells of a flat frame, and of the least picture that tells anything.
-CELL = 16
-# Signals are sorted into so many bins; one counts from so many pixels.
-BINS, FEWEST = 64, 200
+# How far beyond [0, 1] noise may reach in frames that keep it.
+BEYOND = 0.5
+# Side of the least picture that tells anything, and of the windows that an even surface is averaged over.
+CELL, EVEN = 16, 15
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def expose(
         return noisy
     step = sensor.gain / sensor.full_well
     rounded = noisy + ((noisy / step).round() * step - noisy).detach()
-    return torch.where(gain > 0, rounded, noisy)
+    return torch.where((gain > 0) & (missing > 0), rounded, noisy)
 
 
 def sensor_from_pairs(pairs: Sequence[tuple[Tensor, Tensor]], *, levels: int = 255) -> SensorNoise:
@@ -128,13 +128,14 @@ def sensor_from_pairs(pairs: Sequence[tuple[Tensor, Tensor]], *, levels: int = 2
 
     The difference of a pair holds no scene, only twice the noise's variance; sorted by the mean of the two, it gives
     the line variance = read² + signal / electrons. The scene must hold dark and bright places, or the pairs must
-    be of several exposures.
+    be of several exposures. Places so dark or bright that their noise was cut off do not count.
 
     Parameters
     ----------
     pairs : sequence of (Tensor (H, W) or (C, H, W), the same)
-        Linear values on [0, 1], black at 0: raw frames, or a scientific camera's. One pair is enough for a scene with
-        a wide range of brightness.
+        Linear values, black at 0 and white at 1: raw frames, or a scientific camera's. Where the frames keep the
+        noise that reaches below black, darker places count. One pair is enough for a scene with a wide range of
+        brightness.
     levels : int
         Of the file: 255 for 8 bits, 4095 for 12.
 
@@ -148,7 +149,7 @@ def sensor_from_pairs(pairs: Sequence[tuple[Tensor, Tensor]], *, levels: int = 2
     ShapeError, InputError
         If a pair does not fit, or the pictures do not tell the line.
     """
-    signals, squares, offsets = [], [], []
+    signals, differences = [], []
     for first, second in pairs:
         a, b = _frame(first), _frame(second)
         if a.shape != b.shape or min(a.shape[-2:]) < CELL:
@@ -157,56 +158,59 @@ def sensor_from_pairs(pairs: Sequence[tuple[Tensor, Tensor]], *, levels: int = 2
                 got=f"{tuple(a.shape)} and {tuple(b.shape)}",
                 fix="take the same part of both",
             )
-        # Light that flickers between the two is a gain; without it the difference would hold the scene.
-        b = b * (a.mean() / b.mean().clamp_min(1e-12))
-        mean, difference = (a + b) / 2, a - b
-        rows = difference.mean(-1)
-        # Variance of row means, less what independent pixels give them.
-        rest = difference - rows[..., None]
-        offsets.append(float((rows.var(correction=1) - rest.square().mean() / a.shape[-1]).clamp_min(0)) / 2)
-        signals.append(mean.flatten())
-        squares.append(rest.square().flatten() / 2 * a.shape[-1] / (a.shape[-1] - 1))
+        # Light that flickers between the two is a gain; without it the difference would hold the scene. Dark frames
+        # have no light, and nothing to tell a gain by.
+        if min(float(a.mean()), float(b.mean())) > BLACK:
+            b = b * (a.mean() / b.mean())
+        signals.append((a + b) / 2)
+        differences.append(a - b)
     if not signals:
         raise InputError(expected="at least one pair of exposures", got="none", fix="photograph one scene twice")
-    return _fitted(torch.cat(signals), torch.cat(squares), sum(offsets) / len(offsets), levels)
+    return _found(signals, differences, None, 2.0, [frame for pair in pairs for frame in pair], levels)
 
 
 def sensor_from_flats(frames: Sequence[Tensor], *, levels: int = 255) -> SensorNoise:
     """A sensor's noise from single frames of even surfaces: differences of neighbours stand for those of pairs.
 
+    What is the same in every exposure (pixels or rows that differ in themselves) cannot be told from noise here, and
+    counts as such; `sensor_from_pairs` is free of it.
+
     Parameters
     ----------
     frames : sequence of Tensor (H, W) or (C, H, W)
-        Linear values on [0, 1], evenly lit and out of focus, of several brightnesses; or one with a strong fall-off.
-        Noise must not be shared between neighbours, as it is where colours were interpolated.
+        Linear values, black at 0 and white at 1, evenly lit and out of focus, of several brightnesses; or one with a
+        strong fall-off. Noise must not be shared between neighbours, as it is where colours were interpolated.
     levels : int
         As for `sensor_from_pairs`.
 
     Returns
     -------
     SensorNoise
-        `lines` is 0: rows cannot be told from an uneven light here, and their noise is part of `read`.
 
     Raises
     ------
     ShapeError, InputError
         As `sensor_from_pairs`.
     """
-    signals, squares = [], []
+    signals, differences, squares = [], [], []
     for frame in frames:
         a = _frame(frame)
         if min(a.shape[-2:]) < CELL:
             raise ShapeError(
                 expected=f"frames of at least {CELL}×{CELL} px", got=str(tuple(a.shape)), fix="take a larger part"
             )
-        # The second difference along both axes keeps 36 times the variance, and nothing of a plane.
-        rough = a[..., :, 2:] - 2 * a[..., :, 1:-1] + a[..., :, :-2]
-        rough = rough[..., 2:, :] - 2 * rough[..., 1:-1, :] + rough[..., :-2, :]
-        signals.append(torch.nn.functional.avg_pool2d(a[:, None], 3, 1).flatten())
-        squares.append(rough.square().flatten() / 36)
+        # The second difference down the columns keeps nothing of a plane, 6 times the variance and the noise of rows;
+        # the second difference of that along the rows keeps 36 times the variance, and nothing of the rows.
+        down = a[..., 2:, 1:-1] - 2 * a[..., 1:-1, 1:-1] + a[..., :-2, 1:-1]
+        rough = a[..., 2:, :] - 2 * a[..., 1:-1, :] + a[..., :-2, :]
+        rough = rough[..., 2:] - 2 * rough[..., 1:-1] + rough[..., :-2]
+        even = F.avg_pool2d(a[:, None], EVEN, 1, EVEN // 2, count_include_pad=False)[:, 0]
+        signals.append(even[..., 1:-1, 1:-1])
+        differences.append(down)
+        squares.append(rough.square() / 36)
     if not signals:
         raise InputError(expected="at least one frame", got="none", fix="photograph an evenly lit wall out of focus")
-    return _fitted(torch.cat(signals), torch.cat(squares), 0.0, levels)
+    return _found(signals, differences, squares, 6.0, frames, levels)
 
 
 def _frame(frame: Tensor) -> Tensor:
@@ -216,50 +220,53 @@ def _frame(frame: Tensor) -> Tensor:
             expected="frames (H, W) or (C, H, W)", got=str(tuple(frame.shape)), fix="give pictures one by one"
         )
     values = frame.detach().double().cpu()
-    if not bool(torch.isfinite(values).all()) or float(values.min()) < -0.1 or float(values.max()) > 1.1:
+    low, high = float(values.min()), float(values.max())
+    if not bool(torch.isfinite(values).all()) or low < -BEYOND or high > 1 + BEYOND:
         raise InputError(
-            expected="linear values on [0, 1]",
-            got=f"{float(values.min()):g} to {float(values.max()):g}",
+            expected="linear values on [0, 1], or a little beyond",
+            got=f"{low:g} to {high:g}",
             fix="subtract the black level and divide by the white level",
         )
     return values if values.ndim == 3 else values[None]
 
 
-def _fitted(signal: Tensor, square: Tensor, lines: float, levels: int) -> SensorNoise:
-    """The line through variances in bins of like signal, weighted by how well each is known."""
+def _found(
+    signals: list[Tensor],
+    differences: list[Tensor],
+    squares: list[Tensor] | None,
+    kept: float,
+    frames: Sequence[Tensor],
+    levels: int,
+) -> SensorNoise:
+    """The sensor, from differences that keep `kept` times the variance and the noise of rows; `squares` are free of it.
+
+    Signals and differences are (C, H, W). Without `squares` those of the differences are taken, less their rows.
+    """
     if levels < 1:
         raise InputError(expected="levels of 1 or more", got=str(levels), fix="255 for 8 bits, 4095 for 12")
-    free = (signal > BLACK) & (signal < WHITE)
-    signal, square = signal[free], square[free]
-    bins = (signal * BINS).long().clamp(0, BINS - 1)
-    count = torch.bincount(bins, minlength=BINS).double()
-    used = count >= FEWEST
-    if int(used.sum()) < 2:
-        raise InputError(
-            expected="exposures with dark and bright places",
-            got=f"{int(used.sum())} brightness with {FEWEST} or more pixels that are neither black nor white",
-            fix="add pairs of other exposures",
-        )
-    x, y = (torch.bincount(bins, v, minlength=BINS)[used] / count[used] for v in (signal, square))
-    # The square of a normal number has twice its squared variance as variance. Fitted twice: the weights need the line.
-    expected = y.clamp_min(y.max() * 1e-3)
-    for _ in range(10):
-        weight = count[used] / expected.square()
-        total = weight.sum()
-        mean_x, mean_y = (weight * x).sum() / total, (weight * y).sum() / total
-        spread = (weight * (x - mean_x).square()).sum()
-        slope = (weight * (x - mean_x) * (y - mean_y)).sum() / spread
-        offset = mean_y - slope * mean_x
-        expected = (offset + slope * x).clamp_min(float(y.max()) * 1e-3)
-    error = spread.rsqrt() * math.sqrt(2)
-    if not float(slope) > 2 * float(error):
-        raise InputError(
-            expected="noise that grows with the light",
-            got=f"a slope of {float(slope):.3g} ± {float(error):.1g}",
-            fix="use linear frames (raw, no tone curve, no denoising) with dark and bright places",
-        )
-    full_well = 1 / float(slope)
+    # Frames that go beyond black or white keep what others cut off there.
+    ends = min(0.0, *(float(f.min()) for f in frames)), max(1.0, *(float(f.max()) for f in frames))
+    with_rows = [d.square() / kept for d in differences] if squares is None else squares
+    offset, slope = variance_line(signals, with_rows, ends)
+    excess, clear, rest = [], [], []
+    for signal, difference in zip(signals, differences, strict=True):
+        reach = CLEARANCE * (offset + slope * signal).clamp_min(0).sqrt()
+        free = (signal - ends[0] > reach) & (ends[1] - signal > reach)
+        count = free.double().sum(-1, keepdim=True)
+        mean = (difference * free).sum(-1, keepdim=True) / count.clamp_min(1)
+        own = difference - mean
+        spread = (own.square() * free).sum(-1, keepdim=True) / (count - 1).clamp_min(1)
+        told = count >= CELL
+        clear.append(signal[free & told])
+        rest.append((own.square() * count / (count - 1).clamp_min(1) / kept)[free & told])
+        if int(told.sum()) > 1:
+            # Variance of row means, less what independent pixels give them.
+            excess.append(float(mean[told].var(correction=1) - (spread / count)[told].mean()))
+    lines = max(0.0, sum(excess) / len(excess)) / kept if excess else 0.0
+    if squares is None:
+        offset, slope = variance_line(clear, rest, ends)
+    full_well = 1 / slope
     gain = full_well / levels
     # What rounding to levels adds is no read noise.
-    read = max(0.0, float(offset) * full_well**2 - gain**2 / 12)
+    read = max(0.0, offset * full_well**2 - gain**2 / 12)
     return SensorNoise(full_well, math.sqrt(read), gain, math.sqrt(lines) * full_well)

@@ -23,11 +23,16 @@ from kukkiri.restoration.restoration import Restoration
 USUAL_SIDE = 600
 # When to doubt: hardly any haze, air that is too dark for haze, and a share of black that was not there before.
 HARDLY, DARK_AIR, BLACK = 0.9, 0.4, 0.05
+# A picture may have no haze where its clearest twentieth has less than this. Of 40 photographs three quarters are told
+# so; of the same with thin haze (β = 0.4 up to the farthest place) one in fourteen, with more haze none.
+CLEAREST, CLEAR = 0.05, 0.07
+# What the clearest part is found from, pixels: the rest of a large picture would change nothing.
+ENOUGH = 1_000_000
 
 
 @dataclass(frozen=True)
 class DehazeSettings:
-    """Options of the dark channel prior; values are the authors' unless said.
+    """Options of the dark channel prior; ω, t₀, ε and the patch of 15 pixels are the authors', the rest is ours.
 
     Parameters
     ----------
@@ -38,7 +43,7 @@ class DehazeSettings:
     patch : int, odd, or None
         Side of the patch of the dark channel, pixels. None: 15, larger in proportion above 600 px (ours).
     radius : int ≥ 1 or None
-        Of the guided filter, pixels. None: four times the patch.
+        Of the guided filter, pixels. None: four times the patch, 60 pixels up to 600; the authors have 20 at 600×400.
     regularisation : float > 0
         ε of the guided filter.
     least : float in (0, 1]
@@ -166,23 +171,32 @@ def without_haze(image: Image, settings: DehazeSettings | None = None, *, missin
         "radius": radius,
         "seconds": round(time.monotonic() - began, 2),
     }
-    report["warnings"] = _doubts(image, clear[0], report)
+    step = -(-counted.numel() // ENOUGH)
+    clearest = float(counted.flatten()[::step].float().quantile(1 - CLEAREST))
+    report["warnings"] = _doubts(image, clear[0], report, clearest)
     return Restoration(replace(image, pixels=clear[0].cpu()), report=MappingProxyType(report))
 
 
-def _doubts(image: Image, clear: Tensor, report: dict[str, Any]) -> list[str]:
-    """What a person should know before believing the result."""
+def _doubts(image: Image, clear: Tensor, report: dict[str, Any], clearest: float) -> list[str]:
+    """What a person should know before believing the result; `clearest` is the transmission where it is greatest."""
     said = []
     if image.channels == 1:
         said.append("a grey picture: without colours bright surfaces are easily taken for haze")
     if report["omega"] > 0 and report["mean_transmission"] > 1 - (1 - HARDLY) * report["omega"]:
         said.append(f"hardly any haze: {report['mean_transmission']:.0%} of the light arrives")
+    elif report["omega"] > 0 and 1 - clearest < CLEAR * report["omega"]:
+        said.append(
+            "there may be no haze: some places have none at all, as in a clear picture; "
+            "what is pale or white there is taken for haze, and a clear picture gets worse"
+        )
     light = report["airlight"]
     if sum(light) / len(light) < DARK_AIR:
-        said.append("the light of the air is dark: this may be no haze (pass airlight= if it is known)")
+        said.append("the light of the air is dark: this may be no haze")
     black = float((clear.amax(0) < 1 / 255).float().mean()) - float((image.pixels.amax(0) < 1 / 255).float().mean())
     if black > BLACK:
-        said.append(f"{black:.0%} of the picture became black: more was taken out than haze; pass a smaller omega")
+        said.append(
+            f"{black:.0%} of the picture became black: more was taken out than haze; a smaller omega takes less"
+        )
     return said
 
 

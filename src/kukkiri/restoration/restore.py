@@ -64,7 +64,7 @@ def restore(
     steps : int, optional
         The most steps of the fit. None: the method's own.
     seed : int
-        The same seed gives the same result on the same processor; on a GPU nearly.
+        The same seed gives the same result on the same processor; on a GPU nearly. Dehazing draws nothing by chance.
     device : str, optional
         'cpu', 'cuda', …; default: where the picture is, or the CPU.
     progress : bool or callable

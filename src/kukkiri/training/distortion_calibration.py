@@ -1,15 +1,16 @@
 """Set the ladders of the distortions so that equal levels of different kinds are about equally bad to the teachers.
 
-    python -m kukkiri.training.distortion_calibration --data photographs --out build/calibration
+    python -m kukkiri.training.distortion_calibration --data photographs --out build/calibration [--part 1/2]
 
-Every kind is tried at many strengths on cuts of photographs; the teachers say how bad each is; the levels 1 to 5 are
-the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the ladder's own level 5: a kind
-that is not so bad there (a picture has no less than no colour) has its levels as far apart in proportion.
+Every kind is tried at several strengths, others on each picture, on cuts of photographs; the teachers say how bad each
+is; the levels 1 to 5 are the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the
+ladder's own level 5: a kind that is not so bad there (a picture has no less than no colour) has its levels as far apart
+in proportion.
 
 Writes `levels.toml`, `teachers.toml` and `calibration.json`, which says how bad each of the new levels is, into the
 folder of `--out`; copy them over `optics/distort/levels.toml`, `training/teachers.toml` and
 `docs/quality/calibration.json`. What is measured already is kept there, with the ladder that it was measured on, so
-that a stopped run goes on.
+that a stopped run goes on. With `--part` several processes share the measuring; one without it then writes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.images.reading import load
-from kukkiri.optics.distort import KINDS, Kind, Ladder, distort
+from kukkiri.optics.distort import KINDS, LEVELS, Kind, Ladder, distort
 from kukkiri.training.photographs import picture_files, split
+from kukkiri.training.quality_material import JUDGED, usual_place
 from kukkiri.training.teachers import TEACHERS, Scales, Teachers
 
-SIDE = 192
 # Badness at the levels 1 to 5.
 TARGETS = (15.0, 32.0, 50.0, 68.0, 85.0)
-# The strengths tried, in levels of the ladder as it is.
-TRIED = (0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+# One strength is tried in each of these stretches of the ladder as it is, and its end.
+STRETCHES = ((0.15, 0.9), (0.9, 1.8), (1.8, 2.8), (2.8, 4.0))
+# In levels: steps of the mean over pictures.
+GRID = np.arange(1, 101) / 20
 # Significant digits of a calibrated parameter.
 DIGITS = 3
 # Parts of a level in which a calibrated step is looked for on the old ladder.
@@ -51,8 +54,8 @@ class Measured:
     ----------
     ladder : Ladder
         The one that it was measured on.
-    levels : ndarray (L,)
-        Tried, of that ladder.
+    levels : ndarray (L, pictures)
+        Tried, of that ladder, rising.
     distances : ndarray (L, pictures, teachers)
     """
 
@@ -74,26 +77,35 @@ class Measured:
             return cls(ladder, file["levels"], file["distances"])
 
 
-def cuts(files: Sequence[Path], side: int = SIDE) -> Iterator[Tensor]:
-    """Of each photograph its most detailed place, of nine: (1, 3, side, side)."""
+def cuts(files: Sequence[Path]) -> list[Tensor]:
+    """Of each photograph the square that stands for it: (1, 3, JUDGED, JUDGED)."""
+    found = []
     for file in files:
         pixels = load(file).pixels.expand(3, -1, -1)[None]
-        height, width = pixels.shape[-2:]
-        if min(height, width) < side:
-            continue
-        places = [(round(a * (height - side) / 2), round(b * (width - side) / 2)) for a in (0, 1, 2) for b in (0, 1, 2)]
-        parts = [pixels[..., top : top + side, left : left + side] for top, left in places]
-        # The median over rows: one strong outline is no detail.
-        yield max(parts, key=lambda part: float(part.diff(dim=-1).abs().mean((0, 1, 3)).median()))
+        if min(pixels.shape[-2:]) >= JUDGED:
+            rows, columns = usual_place(pixels)
+            found.append(pixels[..., rows, columns].contiguous())
+    return found
 
 
 def measured(kind: Kind, pictures: Sequence[Tensor], teachers: Teachers) -> Measured:
-    """A kind at the levels of `TRIED` on every picture."""
-    rows = []
+    """A kind on every picture, at strengths of its own."""
+    levels, rows = [], []
     for number, picture in enumerate(pictures):
-        versions = [distort(picture, kind, level, number) for level in TRIED]
+        random = np.random.default_rng((11, number))
+        tried = [*(float(random.uniform(*stretch)) for stretch in STRETCHES), float(LEVELS[-1])]
+        versions = [distort(picture, kind, level, number) for level in tried]
+        levels.append(tried)
         rows.append(teachers.distances(torch.cat(versions), picture).numpy())
-    return Measured(kind.ladder, np.array(TRIED), np.stack(rows, 1))
+    return Measured(kind.ladder, np.array(levels).T, np.stack(rows, 1))
+
+
+def on_grid(levels: NDArray[np.float64], badness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How bad each picture is at the levels of GRID, (GRID, pictures), from (L, pictures) at levels of its own."""
+    columns = [
+        np.interp(GRID, np.append(0.0, at), np.append(0.0, bad)) for at, bad in zip(levels.T, badness.T, strict=True)
+    ]
+    return np.stack(columns, 1)
 
 
 def calibrated(ladder: Ladder, levels: NDArray[np.float64], badness: NDArray[np.float64]) -> dict[str, list[float]]:
@@ -158,15 +170,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of sharp photographs")
     parser.add_argument("--out", type=Path, required=True, help="a folder")
-    parser.add_argument("--pictures", type=int, default=8)
+    parser.add_argument("--pictures", type=int, default=32)
+    parser.add_argument("--part", help="1/2: measure the first of two halves, and write nothing")
     chosen = parser.parse_args()
+    which, of = (int(n) for n in (chosen.part or "1/1").split("/"))
     chosen.out.mkdir(parents=True, exist_ok=True)
     training = split(picture_files(chosen.data)).training
     every = max(1, len(training) // chosen.pictures)
-    pictures = list(cuts(training[::every][: chosen.pictures]))
+    pictures = cuts(training[::every][: chosen.pictures])
     teachers: Teachers | None = None
     found = {}
-    for name, kind in KINDS.items():
+    for name, kind in list(KINDS.items())[which - 1 :: of]:
         kept = chosen.out / f"{name}.npz"
         if not kept.exists():
             teachers = teachers or Teachers()
@@ -174,7 +188,8 @@ def main() -> None:
         found[name] = Measured.read(kept, kind)
         sys.stdout.write(f"{name}: measured\n")
         sys.stdout.flush()
-    write(found, chosen.out)
+    if chosen.part is None:
+        write(found, chosen.out)
 
 
 def write(found: Mapping[str, Measured], out: Path) -> None:
@@ -196,9 +211,10 @@ def write(found: Mapping[str, Measured], out: Path) -> None:
     for name, m in found.items():
         shape = m.distances.shape
         flat = scales.badness(m.distances.reshape(-1, shape[-1])).mean(1).reshape(shape[:2])
-        values = calibrated(m.ladder, m.levels, flat.mean(1))
+        curves = on_grid(m.levels, flat)
+        values = calibrated(m.ladder, GRID, curves.mean(1))
         lines += ["", f"[{name}]", *(f"{parameter} = {numbers}" for parameter, numbers in values.items())]
-        at_levels = badness_of(values, m.ladder, m.levels, flat)
+        at_levels = badness_of(values, m.ladder, GRID, curves)
         reached[name] = {
             "badness": [round(float(v), 1) for v in at_levels.mean(1)],
             "spread": [round(float(v), 1) for v in at_levels.std(1)],
@@ -206,7 +222,7 @@ def write(found: Mapping[str, Measured], out: Path) -> None:
         sys.stdout.write(f"{name:22s} {reached[name]['badness']}  spread over pictures {reached[name]['spread']}\n")
     (out / "levels.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     pictures = max(m.distances.shape[1] for m in found.values())
-    record = {"pictures": pictures, "side": SIDE, "targets": TARGETS, "teachers": TEACHERS, "kinds": reached}
+    record = {"pictures": pictures, "side": JUDGED, "targets": TARGETS, "teachers": TEACHERS, "kinds": reached}
     (out / "calibration.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -37,6 +37,8 @@ MISSED = 0.05
 # Steps of the teachers larger than this many points must be seen in their order.
 LEAST_STEP = 1.0
 CLEAN = 0.98
+# The causes of a mixture should be among so many.
+FIRST = 3
 # Of a user's own pictures, a batch.
 MOST_RATED = 64
 
@@ -85,7 +87,7 @@ class KukkiriNR(Recipe):
         dropout: float = 0.25,
         ranking: float = 1.0,
         consistency: float = 1.0,
-        groups: float = 0.5,
+        groups: float = 2.0,
         scores: Path | None = None,
         scale: tuple[float, float] | None = None,
         higher_is_worse: bool | None = None,
@@ -167,10 +169,13 @@ class KukkiriNR(Recipe):
         """See the module."""
         judgements, logits = model.each(batch["features"])  # type: ignore[operator]  # a method of QualityHead
         score, truth = judgements[..., 0], ((batch["score"] - 50) / UNIT).expand(judgements.shape[:2])
-        regression = F.smooth_l1_loss(score, truth, beta=0.2)
+        # The teachers did not judge all.
+        judged = batch["score"].isfinite()
+        regression = F.smooth_l1_loss(score[:, judged], truth[:, judged], beta=0.2)
         middle = score.detach()
-        below, above = F.softplus(judgements[..., 1]), F.softplus(judgements[..., 2])
-        pinball = _pinball(truth - (middle - below), MISSED) + _pinball(truth - (middle + above), 1 - MISSED)
+        below, above = (middle - F.softplus(judgements[..., 1])), (middle + F.softplus(judgements[..., 2]))
+        ends = ((below, MISSED), (above, 1 - MISSED))
+        pinball = torch.stack([_pinball((truth - end)[:, judged], share) for end, share in ends]).sum()
         order = _ranking(score, batch, truth)
         twin = batch["again"].long()
         here = twin >= 0
@@ -193,9 +198,9 @@ class KukkiriNR(Recipe):
         return total, parts
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On held-out pictures: 'score' is 1 less the mean of two correlations and a share, which should all be 1.
+        """On held-out pictures: 'score' is 1 less the mean of two correlations and two shares, which should all be 1.
 
-        With people's scores their correlation, on held-out pictures too, is the fourth of these.
+        With people's scores their correlation, on held-out pictures too, is the fifth of these.
         """
         from scipy.stats import spearmanr
 
@@ -204,7 +209,8 @@ class KukkiriNR(Recipe):
         said = model(part["features"].to(device))
         score = said.score.cpu().numpy()
         truth = part["score"].numpy()
-        overall = float(spearmanr(score, truth).statistic)
+        judged = np.isfinite(truth)
+        overall = float(spearmanr(score[judged], truth[judged]).statistic)
         series = part["series"].numpy()
         within = [
             float(spearmanr(-score[series == n], part["level"].numpy()[series == n]).statistic)
@@ -215,15 +221,22 @@ class KukkiriNR(Recipe):
         clear = (groups.max(1).values >= 2) & ((groups > 0).sum(1) == 1)
         right = said.logits.cpu().argmax(1) == groups.argmax(1)
         top = float(right[clear].float().mean())
+        mixed = (groups > 0).sum(1) == 2
+        first = torch.zeros_like(groups).scatter_(1, said.logits.cpu().topk(FIRST, 1).indices, 1.0)
+        both = ((groups > 0) <= (first > 0)).all(1)[mixed].float()
         clean = (groups.sum(1) == 0) & (part["score"] == 100)
         called = (said.logits.cpu().amax(1) < 0)[clean].float().mean()
-        inside = ((said.lower.cpu() <= part["score"]) & (part["score"] <= said.upper.cpu())).float().mean()
-        wanted, found = [overall, ladder, top], {}
+        within_interval = (said.lower.cpu() <= part["score"]) & (part["score"] <= said.upper.cpu())
+        inside = within_interval[torch.from_numpy(judged)].float().mean()
+        wanted, found = [overall, ladder, top], dict[str, float]()
+        if len(both):
+            found["both"] = float(both.mean())
+            wanted.append(found["both"])
         own, own_score = self.rated(held_out=True)
         if len(own):
             own_said = model(own.to(device)).score.cpu()
             agreement = float(np.nan_to_num(spearmanr(own_said, own_score).statistic)) if len(own) > 1 else 0.0
-            found = {"opinions": agreement, "opinions_error": float((own_said - own_score).abs().mean())}
+            found |= {"opinions": agreement, "opinions_error": float((own_said - own_score).abs().mean())}
             wanted.append(agreement)
         return found | {
             "score": 1 - sum(wanted) / len(wanted),
@@ -232,7 +245,7 @@ class KukkiriNR(Recipe):
             "top_1": top,
             "clean": float(called),
             "inside": float(inside),
-            "error": float(np.abs(score - truth).mean()),
+            "error": float(np.abs(score - truth)[judged].mean()),
         }
 
     def export(self, model: nn.Module, path: Path) -> None:
@@ -265,7 +278,7 @@ def calibrate(model: nn.Module, material: dict[str, dict[str, Tensor]]) -> None:
     score = (50 + UNIT * judged[:, 0]).clamp(0, 100)
     for at, miss in ((0, score - part["score"]), (1, part["score"] - score)):
         # Each side may be missed by 5 %: the stretch that does so (split conformal).
-        ratio = miss / (UNIT * F.softplus(judged[:, at + 1]))
+        ratio = (miss / (UNIT * F.softplus(judged[:, at + 1])))[part["score"].isfinite()]
         head.stretch[at] = ratio.quantile(1 - MISSED).clamp(0.2, 5)
     clean = part["score"] == 100
     highest = logits[clean].amax(1).quantile(CLEAN)

@@ -3,7 +3,8 @@
     python -m kukkiri.training.quality_figures --data photographs --out docs/quality/figures.json [--pictures 20]
 
 Every kind of damage at the levels 1 to 5, mixtures of two, the pictures themselves, drawn pictures, and some that no
-photographer took. What is measured of a photograph is kept in `--kept`, so that a stopped run goes on.
+photographer took. What is measured of a photograph is kept in `--kept`, so that a stopped run goes on; with `--part`
+several processes share the measuring, and one without it then writes.
 """
 
 from __future__ import annotations
@@ -197,6 +198,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--kept", type=Path, default=Path("build/quality"), help="a folder for what is measured")
     parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--part", help="1/2: measure the first of two halves, and write nothing")
     parser.add_argument("--weights", help="of the head; default: the shipped ones")
     parser.add_argument("--no-cost", action="store_true", help="do not measure time and memory of 12 megapixels")
     chosen = parser.parse_args()
@@ -205,11 +207,14 @@ def main() -> None:
     # Evenly over the list, whatever its order is.
     picked = [files[i * len(files) // count] for i in range(count)]
     judges = Judges(KukkiriNR(chosen.weights))
+    which, of = (int(n) for n in (chosen.part or "1/1").split("/"))
     pictures = []
-    for number, file in enumerate(picked):
+    for number, file in list(enumerate(picked))[which - 1 :: of]:
         pictures.append(of_photograph(file, number, chosen.kept, judges, tuple(KINDS.values())))
         sys.stdout.write(f"{number + 1} of {count}\n")
         sys.stdout.flush()
+    if chosen.part:
+        return
     found = figures(pictures, drawn(judges.ours, DRAWN), odd(judges.ours))
     found["weights"] = judges.fingerprint()
     if not chosen.no_cost:

@@ -1,8 +1,8 @@
 """What `kukkiri-nr` learns from: sharp pictures, damaged in known ways, judged by teachers that see the original.
 
-Of each picture: itself; ladders of three kinds of damage, five strengths each; four mixtures of two kinds; and a few of
-these seen again after something that does no harm. Features and judgements are computed once, picture by picture,
-and kept in a folder, so that a stopped run goes on:
+Of each picture: itself; ladders of three kinds of damage, five strengths each; mixtures of two kinds; and a few of
+these seen again after something that does no harm. The teachers, slower than all else, do not judge all mixtures.
+Features and judgements are computed once, picture by picture, and kept in a folder, so that a stopped run goes on:
 
     python -m kukkiri.training.quality_material --data photographs --out prepared [--part 1/2]
 
@@ -30,7 +30,7 @@ from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_l
 from kukkiri.optics.distort import GROUPS, KINDS, Kind, distort
 from kukkiri.optics.distort.mixtures import in_order
 from kukkiri.optics.jpeg import jpeg
-from kukkiri.quality.no_reference.quality_features import quality_features
+from kukkiri.quality.no_reference.quality_features import FEATURES, quality_features
 from kukkiri.training import materials
 from kukkiri.training.photographs import picture_files
 from kukkiri.training.teachers import Teachers
@@ -40,11 +40,13 @@ UNSEEN = (
     *("lens-blur", "downscale-bilinear", "correlated-noise", "multiplicative-noise", "webp", "banding"),
     *("gamma-darker", "faded", "colour-cast", "smoke", "pixelate", "ghosting"),
 )
-SERIES, STEPS, MIXTURES, AGAIN = 3, 5, 4, 4
-# The teachers judge the most detailed square of this side, px: the damage is the same all over, or nearly so.
+SERIES, STEPS, AGAIN = 3, 5, 4
+# Of two kinds each; only so many are judged by the teachers.
+MIXTURES, JUDGED_MIXTURES = 9, 4
+# The teachers judge a square of this side, px: the damage is the same all over, or nearly so.
 JUDGED = 176
 # Side of drawn pictures, and how many there are to a photograph.
-DRAWN_SIDE, DRAWN_SHARE = 320, 0.3
+DRAWN_SIDE, DRAWN_SHARE = 320, 0.2
 # Photographs are reduced by up to this, so that not all are of one sharpness.
 LARGEST_REDUCTION = 1.5
 
@@ -57,7 +59,7 @@ class Samples:
     ----------
     features : ndarray (M, FEATURES), float16
     distances : ndarray (M, 5), float32
-        By each teacher; 0 for the picture itself.
+        By each teacher; 0 for the picture itself, NaN for what they did not judge.
     groups : ndarray (M, 7), float32
         Level of the damage of each group, 0 to 5.
     series : ndarray (M,), int16
@@ -106,8 +108,12 @@ def drawing(random: np.random.Generator) -> Tensor:
     return (colours[below] * (1 - share) + colours[below + 1] * share).movedim(2, 0)[None].contiguous()
 
 
-def detailed_place(picture: Tensor, side: int = JUDGED) -> tuple[slice, slice]:
-    """Of nine squares the one with most to see."""
+def usual_place(picture: Tensor, side: int = JUDGED) -> tuple[slice, slice]:
+    """Of nine squares the one with neither the most nor the least to see: it stands for the whole picture.
+
+    Judged on such a square, damage of photographs has nearly the order that it has on the whole of them; the most
+    detailed square is worse at that, and so dear are the teachers that the whole would be a tenth of the pictures.
+    """
     height, width = picture.shape[-2:]
     places = [
         (slice(top, top + side), slice(left, left + side))
@@ -115,7 +121,8 @@ def detailed_place(picture: Tensor, side: int = JUDGED) -> tuple[slice, slice]:
         for left in sorted({round(b * (width - side) / 2) for b in range(3)})
     ]
     # The median over rows: one strong outline is no detail.
-    return max(places, key=lambda p: float(picture[..., p[0], p[1]].diff(dim=-1).abs().mean((0, 1, 3)).median()))
+    detail = [float(picture[..., p[0], p[1]].diff(dim=-1).abs().mean((0, 1, 3)).median()) for p in places]
+    return places[int(np.argsort(detail)[len(detail) // 2])]
 
 
 def harmless(picture: Tensor, random: np.random.Generator) -> Tensor:
@@ -169,14 +176,16 @@ def samples(
 ) -> Samples:
     """All versions of one picture, with features and judgements."""
     made = versions(picture, kinds, random)
-    rows, columns = detailed_place(picture)
-    judged = torch.cat([x[..., rows, columns] for x, _ in made[1:]])
-    distances = np.zeros((len(made) + AGAIN, len(teachers.names)), np.float32)
-    distances[1 : len(made)] = teachers.distances(judged, made[0][0][..., rows, columns]).numpy()
+    rows, columns = usual_place(picture)
+    end = len(made) - (MIXTURES - JUDGED_MIXTURES)
+    judged = torch.cat([x[..., rows, columns] for x, _ in made[1:end]])
+    distances = np.full((len(made) + AGAIN, len(teachers.names)), np.nan, np.float32)
+    distances[0] = 0
+    distances[1:end] = teachers.distances(judged, made[0][0][..., rows, columns]).numpy()
     features = [quality_features(trunk, x) for x, _ in made]
     abouts = [about for _, about in made]
     again = [-1] * len(made)
-    for at in (0, *(int(i) for i in random.choice(np.arange(1, len(made)), AGAIN - 1, replace=False))):
+    for at in (0, *(int(i) for i in random.choice(np.arange(1, end), AGAIN - 1, replace=False))):
         features.append(quality_features(trunk, harmless(made[at][0], random)))
         abouts.append(abouts[at] | {"series": -1})
         distances[len(again)] = distances[at]
@@ -227,8 +236,8 @@ class Prepared:
         """Of what decides the samples: ladders, constants, and the file."""
         ladders = [(name, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
         source = self.files[number].name if number < len(self.files) else "drawn"
-        settings = (ladders, UNSEEN, SERIES, STEPS, MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, source)
-        return f"{zlib.crc32(repr(settings).encode()):08x}"
+        counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, FEATURES)
+        return f"{zlib.crc32(repr((ladders, UNSEEN, *counts, source)).encode()):08x}"
 
     def _make(self, number: int, path: Path) -> None:
         if self._trunk is None or self._teachers is None:

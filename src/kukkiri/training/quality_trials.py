@@ -26,7 +26,7 @@ from kukkiri.optics.distort.mixtures import JOINT
 from kukkiri.quality.judgement import Judgement
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
 from kukkiri.replacing import replacing
-from kukkiri.training.quality_material import detailed_place, drawing, mixture
+from kukkiri.training.quality_material import drawing, mixture, usual_place
 from kukkiri.training.teachers import Scales, Teachers
 
 OURS = "kukkiri-nr"
@@ -120,7 +120,7 @@ class Judges:
     @torch.inference_mode()
     def _trials(self, reference: Tensor, made: Sequence[tuple[Tensor, Mapping[str, Any]]]) -> list[Trial]:
         pictures = torch.cat([x for x, _ in made])
-        rows, columns = detailed_place(reference)
+        rows, columns = usual_place(reference)
         truth = self.scales.score(
             self.teachers.distances(pictures[..., rows, columns], reference[..., rows, columns]).numpy()
         )

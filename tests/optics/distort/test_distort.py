@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import skimage.data
 import torch
@@ -108,3 +109,32 @@ def test_odd_sizes_types_and_grey(name: str, pictures: Tensor) -> None:
 def test_errors_teach(call: object, error: type[Exception], said: str, pictures: Tensor) -> None:
     with pytest.raises(error, match=said):
         call(pictures)  # type: ignore[operator]
+
+
+def test_seeds_of_numpy_and_torch_are_numbers(pictures: Tensor) -> None:
+    small = pictures[:2, :, :16, :16]
+    expected = distort(small, "white-noise", 3, seed=5)
+    for seed in (np.int64(5), np.array(5), torch.tensor(5)):
+        assert torch.equal(distort(small, "white-noise", np.float32(3), seed=seed), expected)
+    each = distort(small, "white-noise", 3, seed=[5, 6])
+    for seeds in (np.array([5, 6]), torch.tensor([5, 6]), (np.uint8(5), torch.tensor(6))):
+        assert torch.equal(distort(small, "white-noise", 3, seed=seeds), each)
+
+
+@pytest.mark.parametrize("seed", [5.7, "a", None, [1, 2.5], np.array(1.0), torch.tensor([1.0, 2.0]), 2**64])
+def test_other_seeds_are_refused(seed: object, pictures: Tensor) -> None:
+    with pytest.raises(InputError, match="whole number"):
+        distort(pictures[:2], "white-noise", 3, seed=seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("level", ["high", None])
+def test_a_level_is_a_number(level: object, pictures: Tensor) -> None:
+    with pytest.raises(InputError, match="from 0 to 5"):
+        distort(pictures, "jpeg", level)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "side"), [("webp", 16384), ("jpeg", 65501)])
+def test_a_codec_s_largest_side(name: str, side: int) -> None:
+    with pytest.raises(ShapeError, match=f"at most {side - 1} px for {name}, got {side}×2"):
+        distort(torch.rand(1, 1, 2, side), name, 3)
+    assert distort(torch.rand(1, 1, 2, side - 1), name, 3).shape[3] == side - 1

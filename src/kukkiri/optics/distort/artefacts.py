@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -49,7 +50,7 @@ def eccentric_patches(image: Tensor, parameters: Mapping[str, Tensor], generator
     side = min(PATCH, h, w)
     result = image.clone()
     for i, each in enumerate(generators(n, generator)):
-        count = max(1, round(float(parameters["share"][i]) * h * w / side**2))
+        count = max(1, round(_laid(float(parameters["share"][i])) * h * w / side**2))
         for top, left, down, across in uniform((count, 4), each).tolist():
             y, x = int(top * (h - side + 1)), int(left * (w - side + 1))
             other_y = min(max(y + round((2 * down - 1) * REACH), 0), h - side)
@@ -66,13 +67,18 @@ def colour_blocks(image: Tensor, parameters: Mapping[str, Tensor], generator: to
     n, c, h, w = image.shape
     result = image.clone()
     for i, each in enumerate(generators(n, generator)):
-        area = float(parameters["share"][i]) * h * w
+        area = _laid(float(parameters["share"][i])) * h * w
         count = max(1, round(area / COLOUR_BLOCK**2))
         side = min(COLOUR_BLOCK, h, w, max(1, round((area / count) ** 0.5)))
         for top, left, *colour in uniform((count, 2 + c), each).tolist():
             y, x = int(top * (h - side + 1)), int(left * (w - side + 1))
             result[i, :, y : y + side, x : x + side] = image.new_tensor(colour)[:, None, None]
     return result
+
+
+def _laid(share: float) -> float:
+    """Area of squares at random places, of the picture's, that cover a share of it: some lie on others."""
+    return -math.log1p(-min(share, 0.999))
 
 
 def pixelate(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:

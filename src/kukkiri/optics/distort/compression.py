@@ -30,11 +30,11 @@ def jpeg(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Gener
 
 
 def jpeg2000(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
-    """A JPEG 2000 file of `bits` a pixel, with the irreversible wavelet."""
+    """A JPEG 2000 file of `bits` a sample, a pixel of RGB having three, with the irreversible wavelet."""
 
     def file(picture: Pillow, bits: float) -> Pillow:
-        whole = picture.width * picture.height * len(picture.getbands())
-        ratio = max(1.0, whole / (bits * picture.width * picture.height / 8 + HEADER))
+        samples = picture.width * picture.height * len(picture.getbands())
+        ratio = max(1.0, samples / (bits * samples / 8 + HEADER))
         return _read_back(picture, "JPEG2000", irreversible=True, quality_mode="rates", quality_layers=[ratio])
 
     return _each(image, parameters["bits"], file)

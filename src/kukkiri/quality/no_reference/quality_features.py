@@ -16,6 +16,7 @@ from kukkiri.images.resampling import imresize
 from kukkiri.networks.efficientnet_lite import TAP_CHANNELS, EfficientNetLite0
 from kukkiri.quality.no_reference.brisque import FEATURES as SCENE_FEATURES
 from kukkiri.quality.no_reference.brisque import brisque_features
+from kukkiri.quality.no_reference.channel_statistics import HUE_STATISTICS, SHIFT_STATISTICS, hues, shifts
 from kukkiri.quality.no_reference.picture_statistics import (
     LOCAL_STATISTICS,
     TONAL_STATISTICS,
@@ -31,12 +32,9 @@ WHOLE = 192
 LONGEST = 3 * WHOLE
 LOCAL_TAPS, WHOLE_TAPS = (1, 2, 3, 4, 5), (4, 6)
 SMALLEST = 32
-FEATURES = (
-    2 * sum(TAP_CHANNELS[tap] for tap in (*LOCAL_TAPS, *WHOLE_TAPS))
-    + LOCAL_STATISTICS
-    + SCENE_FEATURES
-    + TONAL_STATISTICS
-)
+# What is counted, not seen by the trunk.
+STATISTICS = LOCAL_STATISTICS + SHIFT_STATISTICS + SCENE_FEATURES + TONAL_STATISTICS + HUE_STATISTICS
+FEATURES = 2 * sum(TAP_CHANNELS[tap] for tap in (*LOCAL_TAPS, *WHOLE_TAPS)) + STATISTICS
 
 
 def quality_features(trunk: EfficientNetLite0, image: Tensor) -> Tensor:
@@ -57,7 +55,7 @@ def quality_features(trunk: EfficientNetLite0, image: Tensor) -> Tensor:
     for rows, columns in chosen_parts(*colours.shape[-2:]):
         part = colours[..., rows, columns].contiguous()
         pooled.append(_moments(trunk.features(part, LOCAL_TAPS)))
-        counted.append(torch.cat([local_statistics(part), brisque_features(part).float()], 1))
+        counted.append(torch.cat([local_statistics(part), shifts(part), brisque_features(part).float()], 1))
     means, squares = (torch.stack([one[i] for one in pooled]).mean(0) for i in (0, 1))
     small = reduced(colours)
     whole_means, whole_squares = _moments(trunk.features(small, WHOLE_TAPS))
@@ -70,6 +68,7 @@ def quality_features(trunk: EfficientNetLite0, image: Tensor) -> Tensor:
             # A flat part has no statistics to fit: what is known of the others stands for it.
             torch.stack(counted).nanmean(0).nan_to_num(0.0),
             tonal_statistics(small),
+            hues(small),
         ],
         1,
     )

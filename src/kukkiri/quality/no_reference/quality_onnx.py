@@ -1,7 +1,7 @@
 """The networks of `kukkiri-nr` as an ONNX file: the trunk, the pooling of its features, and the head.
 
-What is counted in a picture (`picture_statistics`, BRISQUE's features) is no network and stays with the caller, as do
-the choice of parts and the reduction of the whole: `network_inputs` gives all three.
+What is counted in a picture (`picture_statistics`, `channel_statistics`, BRISQUE's features) is no network and stays
+with the caller, as do the choice of parts and the reduction of the whole: `network_inputs` gives all three.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from kukkiri.errors import missing_extra
 from kukkiri.networks.efficientnet_lite import EfficientNetLite0, SameConv2d
 from kukkiri.networks.quality_head import QualityHead
-from kukkiri.quality.no_reference.brisque import FEATURES as SCENE_FEATURES
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
-from kukkiri.quality.no_reference.picture_statistics import LOCAL_STATISTICS, TONAL_STATISTICS
 from kukkiri.quality.no_reference.quality_features import (
     LOCAL_TAPS,
     PART,
+    STATISTICS,
     WHOLE,
     WHOLE_TAPS,
     chosen_parts,
@@ -35,7 +34,6 @@ from kukkiri.replacing import replacing
 OPSET = 17
 INPUTS = ("parts", "whole", "statistics")
 OUTPUTS = ("score", "lower", "upper", "wrong", "unlike_training")
-STATISTICS = LOCAL_STATISTICS + SCENE_FEATURES + TONAL_STATISTICS
 
 
 class Inputs(NamedTuple):
@@ -47,7 +45,7 @@ class Inputs(NamedTuple):
         At the picture's own pixels.
     whole : Tensor, (1, 3, H, W)
         The picture made small.
-    statistics : Tensor, (1, 166)
+    statistics : Tensor, (1, STATISTICS)
         What was counted: means over the parts, then of the whole.
     """
 

@@ -52,4 +52,21 @@ PIQE = MetricSpec(
     paper="Venkatanath, Praneeth, Maruthi, Channappayya, Medasani, NCC 2015, doi:10.1109/NCC.2015.7084843",
 )
 
-SPECS: tuple[MetricSpec, ...] = (NIQE, BRISQUE, PIQE)
+KUKKIRI_NR = MetricSpec(
+    name="kukkiri-nr",
+    title="Quality taught by metrics that see the original, and what is wrong",
+    answers="quality",
+    implementation="kukkiri.quality.no_reference.kukkiri_nr:KukkiriNR",
+    higher_is_better=True,
+    value_range=(0.0, 100.0),
+    min_size=32,
+    differentiable=False,  # much of what it looks at is counted
+    continuous=False,
+    evidence="exact",
+    weights=("kukkiri-nr", "efficientnet-lite0-imagenet"),
+    sees="crops",
+    judges_quality=True,
+    paper="Kukkiri, recipe training/kukkiri_nr.py",
+)
+
+SPECS: tuple[MetricSpec, ...] = (KUKKIRI_NR, NIQE, BRISQUE, PIQE)

@@ -1,0 +1,87 @@
+"""The guided filter for large windows: the lines are found on a coarser grid (He, Sun, arXiv:1505.00996, 2015).
+
+The authors take every s-th pixel of guide and values. Here the means that a line needs are taken over the cells of the
+grid, at every pixel: then only the borders of the windows are coarse, and nothing depends on where the grid begins.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kukkiri.errors import InputError, ShapeError
+from kukkiri.images.guided_filter import ROUNDING, box_sums, guided_filter
+
+# Windows of less than this radius are filtered at every pixel; larger ones have about this half of it in cells.
+LEAST_RADIUS, RADIUS_IN_CELLS = 32, 16
+
+
+def fast_guided_filter(
+    guide: Tensor, values: Tensor, *, radius: int, regularisation: float, weights: Tensor | None = None
+) -> Tensor:
+    """Nearly what `guided_filter` gives, in a tenth of the memory where windows are large.
+
+    Parameters
+    ----------
+    guide, values : Tensor, (N, 1, H, W)
+    radius : int ≥ 1
+        Windows have a side of 2·radius + 1 pixels, less at the border. Below 32 the result is that of `guided_filter`.
+    regularisation : float > 0
+        ε: parts of the guide of less variance than this are smoothed over.
+    weights : Tensor, (N, 1, H, W), ≥ 0, optional
+        Where it is 0, values do not matter (NaN is allowed).
+
+    Returns
+    -------
+    Tensor, (N, 1, H, W), of the guide's type
+        NaN about farther than 2·radius from every known pixel.
+
+    Raises
+    ------
+    ShapeError, InputError
+        As `guided_filter`.
+    """
+    if radius < LEAST_RADIUS:
+        found = guided_filter(guide, values, radius=radius, regularisation=regularisation, weights=weights)
+        return found.to(guide.dtype)
+    for other in (values, weights):
+        if other is not None and (other.shape != guide.shape or guide.ndim != 4 or guide.shape[1] != 1):
+            raise ShapeError(
+                expected=f"a grey guide and values of one shape (N, 1, H, W), the guide's {tuple(guide.shape)}",
+                got=str(tuple(other.shape)),
+                fix="convert the guide to grey, and cut both alike",
+            )
+    if not regularisation > 0:
+        raise InputError(expected="a positive regularisation", got=f"{regularisation:g}", fix="such as 1e-3")
+    cell = radius // RADIUS_IN_CELLS
+    grid = [-(-side // cell) for side in guide.shape[-2:]]
+    # A window of 2·reach + 1 cells is as wide as one of 2·radius + 1 pixels.
+    reach = max(1, round(((2 * radius + 1) / cell - 1) / 2))
+
+    def mean(picture: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(picture, grid).double()
+
+    # Squares of a large mean would leave nothing of a small variance.
+    x = guide - guide.mean((-2, -1), keepdim=True)
+    if weights is None:
+        sums = [mean(x), mean(values), mean(x * x), mean(x * values)]
+        known = torch.ones_like(sums[0])
+    else:
+        weights = weights.to(guide)
+        values = torch.where(weights > 0, values, 0.0)
+        known, weighted = mean(weights), weights * x
+        sums = [mean(weighted), mean(weights * values), mean(weighted * x), mean(weighted * values)]
+    count, *sums = (box_sums(each, reach) for each in (known, *sums))
+    there = count > ROUNDING * count.amax((-2, -1), keepdim=True)
+    mean_x, mean_p, mean_xx, mean_xp = (each / torch.where(there, count, 1.0) for each in sums)
+    slope = (mean_xp - mean_x * mean_p) / ((mean_xx - mean_x.square()).clamp_min(0) + regularisation)
+    offset = mean_p - slope * mean_x
+    share = torch.where(there, torch.ones_like(count) if weights is None else count, 0.0)
+    total, slope, offset = (box_sums(each, reach) for each in (share, share * slope, share * offset))
+    reached = total > ROUNDING * total.amax((-2, -1), keepdim=True)
+    lines = torch.cat([slope, offset], 1) / torch.where(reached, total, 1.0)
+    # Unknown lines spread where they are interpolated: only what lies between known ones is known.
+    lines = torch.where(reached, lines, torch.nan).to(guide.dtype)
+    slope, offset = F.interpolate(lines, guide.shape[-2:], mode="bilinear", align_corners=False).split(1, 1)
+    return slope * x + offset
