@@ -36,6 +36,8 @@ GOALS = (
     ),
     ("undamaged photographs called clean: nothing is named", ("wrong", "clean"), 0.95),
 )
+# What every kind that training saw should reach by itself.
+LEAST = 0.93
 PARTS = {
     "pristine": "undamaged",
     "seen": "kinds seen in training",
@@ -110,6 +112,16 @@ def page(row: dict[str, Any]) -> str:
         ),
         "",
         *_kinds(row),
+        "",
+        "## Equal levels",
+        "",
+        *_wrapped(
+            "The ladders were calibrated on training photographs so that equal levels of different kinds are about "
+            "equally bad to the teachers. How bad they are on these photographs (100 less the teachers' score, mean "
+            "over photographs):"
+        ),
+        "",
+        *_levels(kinds),
         "",
         "## Agreement with the teachers",
         "",
@@ -212,7 +224,43 @@ def _kinds(row: dict[str, Any]) -> list[str]:
         cells = " | ".join(_plain(of["spearman"][name]) for name in names)
         star = "" if of["seen"] else " \\*"
         lines.append(f"| `{kind}`{star} | {of['group'] or NONE} | {cells} |")
-    return [*lines, "", "\\* no training saw it."]
+    low = [
+        f"`{kind}` ({_plain(of['spearman'][OURS])})"
+        for kind, of in row["kinds"].items()
+        if of["seen"] and of["spearman"][OURS] < LEAST
+    ]
+    seen = sum(of["seen"] for of in row["kinds"].values())
+    said = f"{seen - len(low)} of {seen} kinds that training saw reach {LEAST}"
+    return [
+        *lines,
+        "",
+        "\\* no training saw it.",
+        "",
+        *_wrapped(said + (f"; below: {', '.join(low)}." if low else ".")),
+    ]
+
+
+def _levels(kinds: dict[str, Any]) -> list[str]:
+    badness = {name: [100 - _number(v) for v in of["truth"]] for name, of in kinds.items()}
+    lines = [
+        "| level | mean over kinds | standard deviation over kinds | mildest kind | worst kind |",
+        f"|{'---|' * 5}",
+    ]
+    for level in range(1, len(next(iter(badness.values())))):
+        at = {name: values[level] for name, values in badness.items()}
+        mean = sum(at.values()) / len(at)
+        spread = math.sqrt(sum((v - mean) ** 2 for v in at.values()) / len(at))
+        ends = (
+            f"`{name}` {_plain(at[name], 0)}" for name in (min(at, key=at.__getitem__), max(at, key=at.__getitem__))
+        )
+        lines.append(f"| {level} | {_plain(mean, 0)} | {_plain(spread, 0)} | {' | '.join(ends)} |")
+    groups = dict.fromkeys(of["group"] for of in kinds.values())
+    lines += ["", f"| group | {' | '.join(f'level {i}' for i in range(1, 6))} |", f"|{'---|' * 6}"]
+    for group in groups:
+        rows = [badness[name] for name, of in kinds.items() if of["group"] == group]
+        cells = " | ".join(_plain(sum(row[i] for row in rows) / len(rows), 0) for i in range(1, 6))
+        lines.append(f"| {group or 'none of these'} | {cells} |")
+    return lines
 
 
 def _teachers(name: str, of: dict[str, float | None]) -> str:

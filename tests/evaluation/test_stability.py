@@ -293,6 +293,34 @@ def test_what_is_compared_is_what_is_there(monkeypatch: pytest.MonkeyPatch) -> N
 # What is written.
 
 
+def test_a_result_says_how_it_was_made(measured: Robustness) -> None:
+    """In words of its own: nothing was blurred by a drawn PSF, nor given a day."""
+    row = measured.to_row(trials=False)
+    assert "sigma" not in row["stability"]["method"] and "16 bits" in row["stability"]["method"]
+    assert set(row["protocol"]) == set(stability.PROTOCOL) and row["protocol"]["size"] == SIZE
+    both = robustness(["tenengrad"], photographs()[:1], protocol=FEW).to_row(trials=False)
+    assert "true sigma" in both["protocol"]["method"] and both["protocol"]["days"] == ["clean"]
+
+
+def test_scores_are_taken_over_as_long_as_the_code_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(protocol: RobustnessProtocol = FEW) -> int:
+        asked.clear()
+        robustness(["psnr"], photographs()[:1], protocol=protocol, journal=Journal(tmp_path / "journal"))
+        return len(asked)
+
+    asked: list[int] = []
+    measure = stability.measure
+    monkeypatch.setattr(stability, "measure", lambda *args: asked.append(1) or measure(*args))
+    assert (run(), run()) == (1, 0)
+    # What it does not follow.
+    assert run(replace(FEW, days=("dark",), sigma=(0.6, 2.0), slow=("niqe",), slow_size=32)) == 0
+    assert (
+        run(replace(FEW, seed=1)) == run(replace(FEW, size=48)) == run(replace(FEW, slow=("psnr",), slow_size=40)) == 1
+    )
+    monkeypatch.setattr("kukkiri.evaluation.running.source_hash", lambda module: f"another {module}")
+    assert run() == 1
+
+
 def test_the_columns_say_their_units_and_directions(measured: Robustness) -> None:
     whole = stability_tables(measured)[0]
     rows = {row[0]: dict(zip(whole.columns, row, strict=True)) for row in whole.rows}

@@ -57,6 +57,15 @@ def test_every_picture_has_levels_of_its_own():
     assert on_grid(levels, 20 * levels) == pytest.approx(20 * np.stack([GRID, GRID], 1))
 
 
+def test_what_is_bad_at_once_begins_there():
+    """Two pictures of a kind that is 40 bad at any strength and 80 at level 5: no level is the picture itself."""
+    levels = np.array([[0.2, 0.4], [0.9, 1.2], [1.3, 1.7], [5.0, 5.0]])
+    curve = on_grid(levels, 40 + 8 * levels)
+    assert curve[0] == pytest.approx([40.4, 40.4], abs=0.5)
+    found = calibrated(OLD, GRID, curve.mean(1))["sigma"]
+    assert found[0] > 0.2 and all(b > a + 1 for a, b in zip(found, found[1:], strict=False)), found
+
+
 def test_the_ladder_of_a_measurement_is_kept(tmp_path):
     """A run may go on after the ladders were replaced by calibrated ones."""
     before = Measured(OLD, np.stack([LEVELS, LEVELS], 1), np.ones((len(LEVELS), 2, len(TEACHERS))))

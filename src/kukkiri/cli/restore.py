@@ -75,7 +75,7 @@ def command(
     from kukkiri.restoration.restore import checked
 
     fit = {"--kernel": kernel, "--kernel-size": kernel_size, "--noise": noise, "--steps": steps, "--seed": seed}
-    others = {"deblur": {"--omega": omega}, "dehaze": fit}[task]
+    others: dict[str, Any] = {"--omega": omega} if task == "deblur" else fit
     for flag in (flag for flag, value in others.items() if value is not None):
         other = "dehaze" if task == "deblur" else "deblur"
         raise InputError(expected=f"no {flag} to {task}", got=flag, fix=f"leave it out; it belongs to --task {other}")

@@ -93,19 +93,27 @@ class Robustness:
             "kind": "robustness",
             "versions": {"kukkiri": kukkiri.__version__, "python": platform.python_version()}
             | {name: version(name) for name in PACKAGES},
-            "protocol": self.protocol.to_row() | {"method": METHOD},
+            "protocol": self._protocol(),
             "pictures": list(self.pictures),
             "metrics": [result.to_row(trials=trials) for result in self.metrics],
             "invariances": {name: dict(found) for name, found in self.invariances.items()},
             "increment": {name: list(lines) for name, lines in self.increment.items()},
             "astigmatism": {name: dict(found) for name, found in self.astigmatism.items()},
             "stability": {
+                "method": stability_section.METHOD,
                 "settings": dict(stability_section.SETTINGS),
                 "metrics": [found.to_row(trials=trials) for found in self.stability],
             }
             if self.stability
             else {},
         }
+
+    def _protocol(self) -> dict[str, Any]:
+        """What of it was used: where nothing was blurred, no blur is spoken of."""
+        row = self.protocol.to_row()
+        if self.metrics or not self.stability:
+            return row | {"method": METHOD}
+        return {key: value for key, value in row.items() if key in stability_section.PROTOCOL}
 
 
 def robustness(

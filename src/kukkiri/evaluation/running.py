@@ -16,6 +16,7 @@ from kukkiri.evaluation.estimates import Scorer
 from kukkiri.evaluation.journal import Journal, key_of
 from kukkiri.evaluation.pictures import Picture
 from kukkiri.evaluation.protocol import RobustnessProtocol
+from kukkiri.evaluation.sources import source_hash
 from kukkiri.evaluation.trials import Row
 from kukkiri.inspection.record import explain
 from kukkiri.inspection.threads import single_threaded_torch
@@ -23,7 +24,7 @@ from kukkiri.metrics.build import metric
 from kukkiri.metrics.spec import MetricSpec
 
 # Modules with a function measure(image, name, metrics, protocol) -> {metric: rows}. Where one has SETTINGS, JSON-ready,
-# its rows depend on them as well.
+# its rows depend on them as well; where it has a function key_fields(protocol, slow), on that much of the protocol.
 SECTIONS = {
     name: f"kukkiri.evaluation.{name}" for name in ("trials", "invariances", "increment", "astigmatism", "stability")
 }
@@ -172,19 +173,24 @@ def _key(job: Job, name: str, sha256: str, protocol: RobustnessProtocol) -> str:
     """All that the rows of one picture, section and metric depend on."""
     from kukkiri.metrics.table import spec_of
 
+    section, slow = import_module(SECTIONS[job.section]), name in protocol.slow
     # Of the slow ones only whether this one is among them counts, so that another may join or leave.
-    settings = protocol.to_row() | {"slow": name in protocol.slow, "slow_pictures": None}
-    own = getattr(import_module(SECTIONS[job.section]), "SETTINGS", None)
+    settings = protocol.to_row() | {"slow": slow, "slow_pictures": None}
+    if hasattr(section, "key_fields"):
+        settings = section.key_fields(protocol, slow)
+    own = getattr(section, "SETTINGS", None)
+    version = [*version_of(spec_of(name)), source_hash(SECTIONS[job.section])]
     more = [] if own is None else [dict(own)]
-    return key_of(version_of(spec_of(name)), settings, job.section, job.picture.name, sha256, name, *more)
+    return key_of(version, settings, job.section, job.picture.name, sha256, name, *more)
 
 
 def version_of(spec: MetricSpec) -> list[str]:
-    """Kukkiri's version, and the hashes of a metric's weights."""
+    """Kukkiri's version, the hashes of a metric's weights, and that of its code."""
     from kukkiri.weights import catalogue
 
     entries = catalogue()
-    return [kukkiri.__version__, *(entries[key].sha256 for key in spec.weights)]
+    code = source_hash(spec.implementation.partition(":")[0])
+    return [kukkiri.__version__, *(entries[key].sha256 for key in spec.weights), code]
 
 
 def _results(todo: Mapping[int, Job], worker: Worker, processes: int) -> Iterator[tuple[int, Done]]:

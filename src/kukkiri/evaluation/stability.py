@@ -121,6 +121,14 @@ CHANGES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
         "resize-105": lambda x: imresize(_inner(x), 1.05),
     }
 )
+# Said of every result, so that its numbers can be made again.
+METHOD = (
+    "picture reduced by area, cut with a margin of real pixels, sharp or damaged, then changed, clipped and rounded to "
+    "16 bits; what compares is given the sharp picture with the same change; moves: score after a change less score "
+    "before, divided by the spread: interquartile range / 1.349 of the scores of the unchanged pictures"
+)
+# Of the protocol, what this section follows.
+PROTOCOL = ("reduce", "size", "slow", "slow_size", "slow_pictures", "seed")
 # All that the numbers depend on beside the protocol: part of the journal's keys and of the result.
 SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
@@ -129,6 +137,12 @@ SETTINGS: Mapping[str, Any] = MappingProxyType(
         "changes": list(CHANGES),
     }
 )
+
+
+def key_fields(protocol: RobustnessProtocol, slow: bool) -> dict[str, Any]:
+    """What of a protocol the scores of one metric and picture depend on, JSON-ready."""
+    sizes = [size for size in (protocol.size, protocol.slow_size if slow else None) if size is not None]
+    return {"reduce": protocol.reduce, "size": min(sizes, default=None), "seed": protocol.seed}
 
 
 class Against:

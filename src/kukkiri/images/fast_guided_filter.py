@@ -55,7 +55,8 @@ def fast_guided_filter(
     if not regularisation > 0:
         raise InputError(expected="a positive regularisation", got=f"{regularisation:g}", fix="such as 1e-3")
     cell = radius // RADIUS_IN_CELLS
-    grid = [-(-side // cell) for side in guide.shape[-2:]]
+    height, width = guide.shape[-2:]
+    grid = -(-height // cell), -(-width // cell)
     # A window of 2·reach + 1 cells is as wide as one of 2·radius + 1 pixels.
     reach = max(1, round(((2 * radius + 1) / cell - 1) / 2))
 
@@ -83,5 +84,5 @@ def fast_guided_filter(
     lines = torch.cat([slope, offset], 1) / torch.where(reached, total, 1.0)
     # Unknown lines spread where they are interpolated: only what lies between known ones is known.
     lines = torch.where(reached, lines, torch.nan).to(guide.dtype)
-    slope, offset = F.interpolate(lines, guide.shape[-2:], mode="bilinear", align_corners=False).split(1, 1)
-    return slope * x + offset
+    lines = F.interpolate(lines, (height, width), mode="bilinear", align_corners=False)
+    return lines[:, :1] * x + lines[:, 1:]

@@ -5,7 +5,7 @@
 Every kind is tried at several strengths, others on each picture, on cuts of photographs; the teachers say how bad each
 is; the levels 1 to 5 are the strengths at which the mean badness is 15, 32, 50, 68, 85. No strength goes beyond the
 ladder's own level 5: a kind that is not so bad there (a picture has no less than no colour) has its levels as far apart
-in proportion.
+in proportion, and so has one that is worse as soon as it is there (a resampled picture is softer at any factor).
 
 Writes `levels.toml`, `teachers.toml` and `calibration.json`, which says how bad each of the new levels is, into the
 folder of `--out`; copy them over `optics/distort/levels.toml`, `training/teachers.toml` and
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ TARGETS = (15.0, 32.0, 50.0, 68.0, 85.0)
 STRETCHES = ((0.15, 0.9), (0.9, 1.8), (1.8, 2.8), (2.8, 4.0))
 # In levels: steps of the mean over pictures.
 GRID = np.arange(1, 101) / 20
+# Of a kind that is bad at once, the first level is worse than its beginning by this.
+LEAST_STEP = 2.0
 # Significant digits of a calibrated parameter.
 DIGITS = 3
 # Parts of a level in which a calibrated step is looked for on the old ladder.
@@ -101,9 +104,18 @@ def measured(kind: Kind, pictures: Sequence[Tensor], teachers: Teachers) -> Meas
 
 
 def on_grid(levels: NDArray[np.float64], badness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How bad each picture is at the levels of GRID, (GRID, pictures), from (L, pictures) at levels of its own."""
+    """How bad each picture is at the levels of GRID, (GRID, pictures), from (L, pictures) at levels of its own.
+
+    Damage begins at nothing, but for kinds that are worse than the first target as soon as they are there: a picture
+    that was resampled is softer at any factor.
+    """
+    mild = levels < STRETCHES[1][1]
+    several = np.unique(levels[mild]).size > 2
+    at_once = float(np.polyfit(levels[mild], badness[mild], 1)[1]) if several else 0.0
+    start = at_once if at_once > TARGETS[0] else 0.0
     columns = [
-        np.interp(GRID, np.append(0.0, at), np.append(0.0, bad)) for at, bad in zip(levels.T, badness.T, strict=True)
+        np.interp(GRID, np.append(0.0, at), np.append(min(start, bad[0]), bad))
+        for at, bad in zip(levels.T, badness.T, strict=True)
     ]
     return np.stack(columns, 1)
 
@@ -119,7 +131,11 @@ def calibrated(ladder: Ladder, levels: NDArray[np.float64], badness: NDArray[np.
     """
     rising = np.maximum.accumulate(badness) + 1e-6 * np.arange(len(badness))
     reach = min(1.0, float(rising[-1]) / TARGETS[-1])
-    wanted = np.interp([reach * t for t in TARGETS], np.append(0.0, rising), np.append(0.0, levels))
+    first, last = TARGETS[0], TARGETS[-1]
+    least = first if rising[0] < first else float(rising[0]) + LEAST_STEP
+    targets = [reach * (least + (last - least) * (t - first) / (last - first)) for t in TARGETS]
+    begin = float(rising[0]) if rising[0] > first else 0.0
+    wanted = np.interp(targets, np.append(begin, rising), np.append(0.0, levels))
     steps = [ladder.at(float(level)) for level in wanted]
     return {
         p.name: [float(round(s[p.name])) if p.whole else float(f"{s[p.name]:.{DIGITS}g}") for s in steps]
@@ -177,11 +193,14 @@ def main() -> None:
     chosen.out.mkdir(parents=True, exist_ok=True)
     training = split(picture_files(chosen.data)).training
     every = max(1, len(training) // chosen.pictures)
-    pictures = cuts(training[::every][: chosen.pictures])
+    files = training[::every][: chosen.pictures]
+    pictures = cuts(files)
+    # What is kept is of these pictures and stretches.
+    mark = zlib.crc32(repr((STRETCHES, JUDGED, [file.name for file in files])).encode())
     teachers: Teachers | None = None
     found = {}
     for name, kind in list(KINDS.items())[which - 1 :: of]:
-        kept = chosen.out / f"{name}.npz"
+        kept = chosen.out / f"{name}-{mark:08x}.npz"
         if not kept.exists():
             teachers = teachers or Teachers()
             measured(kind, pictures, teachers).write(kept)

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kukkiri.images.colour import luma
 from kukkiri.images.reading import load
 from kukkiri.images.resampling import imresize
 from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
@@ -49,6 +50,8 @@ JUDGED = 176
 DRAWN_SIDE, DRAWN_SHARE = 320, 0.2
 # Photographs are reduced by up to this, so that not all are of one sharpness.
 LARGEST_REDUCTION = 1.5
+# So many lose their colours: microscopes and inspection cameras see none. Below this mean chroma a picture has none.
+GREY_SHARE, LEAST_CHROMA = 0.15, 0.01
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,18 @@ def seen_kinds() -> tuple[Kind, ...]:
     return tuple(kind for name, kind in KINDS.items() if name not in UNSEEN)
 
 
+def kinds_for(picture: Tensor, kinds: Sequence[Kind]) -> list[Kind]:
+    """Those that change something: a picture without colours has none that could be wrong."""
+    if float((picture.amax(1) - picture.amin(1)).mean()) > LEAST_CHROMA:
+        return list(kinds)
+    return [kind for kind in kinds if not kind.needs_colour]
+
+
 def photograph(file: Path, random: np.random.Generator) -> Tensor:
-    """A photograph (1, 3, H, W), sometimes reduced a little."""
+    """A photograph (1, 3, H, W), sometimes reduced a little, sometimes without its colours."""
     pixels = load(file).pixels.expand(3, -1, -1)[None]
+    if random.random() < GREY_SHARE:
+        pixels = luma(pixels).expand(-1, 3, -1, -1)
     scale = 1 / random.uniform(1, LARGEST_REDUCTION) if random.random() < 0.4 else 1.0
     if min(pixels.shape[-2:]) * scale < JUDGED + 8 or scale == 1:
         return pixels
@@ -175,7 +187,7 @@ def samples(
     picture: Tensor, kinds: Sequence[Kind], trunk: EfficientNetLite0, teachers: Teachers, random: np.random.Generator
 ) -> Samples:
     """All versions of one picture, with features and judgements."""
-    made = versions(picture, kinds, random)
+    made = versions(picture, kinds_for(picture, kinds), random)
     rows, columns = usual_place(picture)
     end = len(made) - (MIXTURES - JUDGED_MIXTURES)
     judged = torch.cat([x[..., rows, columns] for x, _ in made[1:end]])
@@ -236,7 +248,7 @@ class Prepared:
         """Of what decides the samples: ladders, constants, and the file."""
         ladders = [(name, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
         source = self.files[number].name if number < len(self.files) else "drawn"
-        counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, FEATURES)
+        counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, GREY_SHARE, FEATURES)
         return f"{zlib.crc32(repr((ladders, UNSEEN, *counts, source)).encode()):08x}"
 
     def _make(self, number: int, path: Path) -> None:

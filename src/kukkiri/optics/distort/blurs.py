@@ -18,7 +18,9 @@ def gaussian_blur(image: Tensor, parameters: Mapping[str, Tensor], generator: to
 
 def lens_blur(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
     """A uniform disc of `radius` px: a picture out of focus."""
-    return psf.blur(image, psf.disc(parameters["radius"]))
+    # One at a time: how finely a disc is drawn depends on the others beside it.
+    discs = (psf.disc(radius[None]) for radius in parameters["radius"])
+    return torch.cat([psf.blur(one, disc) for one, disc in zip(image.split(1), discs, strict=True)])
 
 
 def motion_blur(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
