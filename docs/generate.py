@@ -24,6 +24,9 @@ COLUMNS = (
     "It adds a last column `sigma_note`: `abstained: WHY` where the picture does not tell its blur (sigma is empty",
     "then, and that is no error), `bound: below` or `bound: above` where sigma is the end of the range, `unlike",
     "training` where it is to be doubted.",
+    "A metric that judges (flag *judges*) also fills `quality_lo` and `quality_hi`, a 90 % interval, and `wrong`: of",
+    "blur, noise, compression, exposure, contrast, colour and haze those that are more likely than not, with their",
+    "probability, the most probable first, and `quality_note`: `unlike training` where the score is to be doubted.",
 )
 
 
@@ -58,6 +61,7 @@ def page() -> str:
 def _line(s: MetricSpec) -> str:
     flags = [f for f in ("differentiable", "continuous", "tileable") if getattr(s, f)]
     flags += ["blur"] if s.estimates_blur else []
+    flags += ["judges"] if s.judges_quality else []
     low, high = (f"{v:g}" if math.isfinite(v) else "∞" if v > 0 else "−∞" for v in s.value_range)
     better = "higher" if s.higher_is_better else "lower"
     unit = f" {s.unit}" if s.unit else ""
@@ -79,6 +83,7 @@ def _extra(s: MetricSpec) -> str:
 
 if __name__ == "__main__":
     import distortions
+    import kukkiri_nr
     import stability
     import which_sharpness
 
@@ -92,3 +97,4 @@ if __name__ == "__main__":
     stability.PAGE.write_text(stability.page(), encoding="utf-8")
     stability.draw()
     distortions.write()
+    kukkiri_nr.write()

@@ -1,6 +1,7 @@
 import json
 import tomllib
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_what_is_bad_at_once_begins_there():
     curve = on_grid(levels, 40 + 8 * levels)
     assert curve[0] == pytest.approx([40.4, 40.4], abs=0.5)
     found = calibrated(OLD, GRID, curve.mean(1))["sigma"]
-    assert found[0] > 0.2 and all(b > a + 1 for a, b in zip(found, found[1:], strict=False)), found
+    assert found[0] > 0.2 and all(b > a + 1 for a, b in pairwise(found)), found
 
 
 def test_the_ladder_of_a_measurement_is_kept(tmp_path):

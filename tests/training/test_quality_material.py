@@ -41,7 +41,7 @@ def test_the_versions_of_a_picture(cat):
     ladders = [about for _, about in made if about["series"] >= 0]
     for number in range(SERIES):
         levels = [about["level"] for about in ladders if about["series"] == number]
-        assert levels == sorted(levels) and 0.3 <= levels[0] and levels[-1] <= 5
+        assert levels == sorted(levels) and levels[0] >= 0.3 and levels[-1] <= 5
     for _, about in made[1 + SERIES * STEPS :]:
         first, second = (KINDS[name].group for name in about["kind"].split("+"))
         assert first != second and {first, second} == set(about["levels"]) <= set(GROUPS)

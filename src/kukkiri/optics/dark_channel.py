@@ -28,6 +28,22 @@ PATCH, SHARE, OMEGA, LEAST = 15, 0.001, 0.95, 0.1
 # The guided filter's ε, the authors', and its radius, pixels, ours: theirs is 20 for 600×400. With known haze windows
 # of four patches were nearer to the truth on four of five photographs, by up to 2 dB, and farther on one, by 1.4.
 RADIUS, REGULARISATION = 60, 1e-3
+# The longer side of the pictures that the authors' patch is meant for, pixels.
+USUAL_SIDE = 600
+
+
+def patch_for(height: int, width: int, usual: int = PATCH) -> int:
+    """Side of the patch, odd: larger in proportion for pictures of more than 600 pixels (ours).
+
+    Parameters
+    ----------
+    height, width : int
+        Of the picture.
+    usual : int, odd
+        For pictures up to 600 pixels.
+    """
+    side = round(usual * max(1.0, max(height, width) / USUAL_SIDE))
+    return side + 1 - side % 2
 
 
 class Dehazed(NamedTuple):

@@ -5,7 +5,6 @@ The method itself is `kukkiri.optics.dark_channel`.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
@@ -16,11 +15,9 @@ from torch import Tensor
 
 from kukkiri.errors import InputError, unknown_name
 from kukkiri.images.image import Image
-from kukkiri.optics.dark_channel import LEAST, OMEGA, PATCH, RADIUS, REGULARISATION, dehaze
+from kukkiri.optics.dark_channel import LEAST, OMEGA, PATCH, RADIUS, REGULARISATION, dehaze, patch_for
 from kukkiri.restoration.restoration import Restoration
 
-# The longer side of the pictures that the authors' patch is meant for; larger pictures have larger patches.
-USUAL_SIDE = 600
 # When to doubt: hardly any haze, air that is too dark for haze, and a share of black that was not there before.
 HARDLY, DARK_AIR, BLACK = 0.9, 0.4, 0.05
 # A picture may have no haze where its clearest twentieth has less than this. Of 40 clear photographs 30 are told so; of
@@ -139,7 +136,7 @@ def without_haze(image: Image, settings: DehazeSettings | None = None, *, missin
     """
     settings = settings or DehazeSettings()
     began = time.monotonic()
-    patch = settings.patch or _odd(PATCH * max(1.0, max(image.width, image.height) / USUAL_SIDE))
+    patch = settings.patch or patch_for(image.height, image.width)
     radius = settings.radius or 4 * patch
     light = None if settings.airlight is None else settings.light().reshape(1, -1)
     if light is not None and light.shape[1] not in (1, image.channels):
@@ -198,10 +195,6 @@ def _doubts(image: Image, clear: Tensor, report: dict[str, Any], clearest: float
             f"{black:.0%} of the picture became black: more was taken out than haze; a smaller omega takes less"
         )
     return said
-
-
-def _odd(value: float) -> int:
-    return 2 * math.floor(value / 2) + 1
 
 
 def _whole(value: Any) -> bool:

@@ -130,12 +130,12 @@ def calibrated(ladder: Ladder, levels: NDArray[np.float64], badness: NDArray[np.
     levels, badness : ndarray (levels,)
     """
     rising = np.maximum.accumulate(badness) + 1e-6 * np.arange(len(badness))
-    reach = min(1.0, float(rising[-1]) / TARGETS[-1])
     first, last = TARGETS[0], TARGETS[-1]
-    least = first if rising[0] < first else float(rising[0]) + LEAST_STEP
-    targets = [reach * (least + (last - least) * (t - first) / (last - first)) for t in TARGETS]
-    begin = float(rising[0]) if rising[0] > first else 0.0
-    wanted = np.interp(targets, np.append(begin, rising), np.append(0.0, levels))
+    end = min(last, float(rising[-1]))
+    at_once = rising[0] > first
+    begin = float(rising[0]) + LEAST_STEP if at_once else first * end / last
+    targets = [begin + (end - begin) * (t - first) / (last - first) for t in TARGETS]
+    wanted = np.interp(targets, np.append(rising[0] if at_once else 0.0, rising), np.append(0.0, levels))
     steps = [ladder.at(float(level)) for level in wanted]
     return {
         p.name: [float(round(s[p.name])) if p.whole else float(f"{s[p.name]:.{DIGITS}g}") for s in steps]

@@ -146,3 +146,16 @@ def test_mild_chains_are_mild(picture: Tensor) -> None:
             for i in range(16)
         ]
         assert sorted(far)[8] < 5e-4 and min(far) > 0, far
+
+
+def test_dehazing_grows_with_the_picture() -> None:
+    """A picture of twice the size gets twice the patch, and its result, made small, is that of the small one, nearly."""
+    from kukkiri.images.resampling import imresize
+
+    large = torch.from_numpy(skimage.data.astronaut().copy()).float().movedim(2, 0)[None] / 255
+    large = imresize(large, size=(1200, 1200), method="bicubic").clamp(0, 1)
+    small = imresize(large, size=(600, 600), method="bilinear").clamp(0, 1)
+    after = [distort(x, "over-dehazed", 4.0, seed=1) for x in (large, small)]
+    apart = (imresize(after[0], size=(600, 600), method="bilinear") - after[1]).square().mean().sqrt()
+    change = (after[1] - small).square().mean().sqrt()
+    assert float(apart) < 0.2 * float(change), (apart, change)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from kukkiri.optics.dark_channel import dehaze
+from kukkiri.optics.dark_channel import dehaze, patch_for
 from kukkiri.optics.haze import hazy, procedural_depth, transmission, turbulence
 
 # How bright air and smoke are, and how far a channel may be from grey.
@@ -93,7 +93,8 @@ def dehazed(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Ge
     seen = haze(image, {"beta": parameters["beta"]}, generator)
     noise = torch.randn(image.shape, generator=generator).to(image)
     seen = (seen + parameters["noise"].to(image).view(-1, 1, 1, 1) * noise).clamp(0, 1)
-    return dehaze(seen, parameters["omega"].to(image)).image
+    patch = patch_for(image.shape[2], image.shape[3])
+    return dehaze(seen, parameters["omega"].to(image), patch=patch, radius=4 * patch).image
 
 
 def over_dehazed(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
@@ -111,7 +112,9 @@ def over_dehazed(image: Tensor, parameters: Mapping[str, Tensor], generator: tor
     -------
     Tensor, (N, C, H, W)
     """
-    return dehaze(image, parameters["omega"].to(image), patch=SMALL_PATCH).image
+    height, width = image.shape[2:]
+    small, radius = patch_for(height, width, SMALL_PATCH), 4 * patch_for(height, width)
+    return dehaze(image, parameters["omega"].to(image), patch=small, radius=radius).image
 
 
 def _light(image: Tensor, brightness: tuple[float, float], generator: torch.Generator) -> Tensor:
