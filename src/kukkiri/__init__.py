@@ -1,7 +1,7 @@
 """Kukkiri tells how sharp a picture is, how good it is, how far things in it are, and makes it clear.
 
 >>> import kukkiri as kk
->>> kk.quality("photo.jpg", metric="niqe").value
+>>> kk.quality("photo.jpg").value
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kukkiri.metrics.score import Score
     from kukkiri.metrics.spec import MetricSpec
     from kukkiri.metrics.table import metrics
+    from kukkiri.quality.quality_score import QualityScore
     from kukkiri.quality.verbs import compare, quality
     from kukkiri.restoration.restoration import Restoration
     from kukkiri.restoration.restore import restore
@@ -45,6 +46,7 @@ __all__ = [
     "KukkiriError",
     "Metric",
     "MetricSpec",
+    "QualityScore",
     "Record",
     "Restoration",
     "Score",
@@ -73,6 +75,7 @@ _LAZY = {
     "KukkiriError": "kukkiri.errors",
     "Metric": "kukkiri.metrics.base",
     "MetricSpec": "kukkiri.metrics.spec",
+    "QualityScore": "kukkiri.quality.quality_score",
     "Record": "kukkiri.inspection.record",
     "Score": "kukkiri.metrics.score",
     "Blur": "kukkiri.sharpness.blur",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,28 +57,3 @@ def show(*parts: Any) -> None:
 def direction(higher_is_better: bool) -> str:
     """An arrow, and words."""
     return "↑ higher is better" if higher_is_better else "↓ lower is better"
-
-
-def print_scores(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    """Scores of pictures, one row each, with keys path, metric, value, higher_is_better, unit, masked, error."""
-    if as_json:
-        for row in rows:
-            print_json(row)
-        return
-    show(
-        table(
-            ["picture", "metric", "value", "", "left out"],
-            [
-                (
-                    row["path"],
-                    row["metric"],
-                    number(row["value"]) + (f" {row['unit']}" if row.get("unit") else ""),
-                    direction(row["higher_is_better"]),
-                    f"{row['masked']:.1%}" if row.get("masked") else "",
-                )
-                for row in rows
-            ],
-            right=["value"],
-        ),
-        *dict.fromkeys(f"{row['path']}: {row['error']}" for row in rows if row["error"]),
-    )

@@ -20,7 +20,7 @@ def lens_blur(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.
     """A uniform disc of `radius` px: a picture out of focus."""
     # One at a time: how finely a disc is drawn depends on the others beside it.
     discs = (psf.disc(radius[None]) for radius in parameters["radius"])
-    return torch.cat([psf.blur(one, disc) for one, disc in zip(image.split(1), discs, strict=True)])
+    return torch.cat([psf.blur(one, disc) for one, disc in zip(torch.split(image, 1), discs, strict=True)])
 
 
 def motion_blur(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
