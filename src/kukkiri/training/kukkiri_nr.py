@@ -14,29 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kukkiri.networks.quality_head import AXES, Member, QualityHead
+from kukkiri.networks.quality_head import Member, QualityHead
 from kukkiri.optics.distort import GROUPS
 from kukkiri.quality.no_reference.quality_features import FEATURES
 from kukkiri.training.photographs import HELD_OUT_EVERY, picture_files
+from kukkiri.training.quality_calibration import MISSED, UNIT, calibrate
 from kukkiri.training.quality_material import Prepared, joined
 from kukkiri.training.recipe import Recipe, generator
 from kukkiri.training.scored_pictures import features_of_files, read_scored
 from kukkiri.training.teachers import Scales
 from kukkiri.weights.cache import cache_dir
 
-# The scale of scores in the losses.
-UNIT = 25.0
-MISSED = 0.05
 # Steps of the teachers larger than this many points must be seen in their order.
 LEAST_STEP = 1.0
-CLEAN = 0.98
 # The causes of a mixture should be among so many.
 FIRST = 3
 # Of a user's own pictures, a batch.
@@ -255,43 +251,6 @@ class KukkiriNR(Recipe):
             torch.manual_seed(0)
             calibrate(model, self.material())
         super().export(model, path)
-
-
-@torch.no_grad()
-def calibrate(model: nn.Module, material: dict[str, dict[str, Tensor]]) -> None:
-    """Widths of intervals, the threshold of "clean", and what is like the training.
-
-    Parameters
-    ----------
-    model : QualityHead
-    material : dict
-        'training' says what is like it; 'calibration' was not trained on.
-    """
-    was_training = model.training
-    model.eval()
-    head: Any = model
-    device = head.mean.device
-    part = {name: value.to(device) for name, value in material["calibration"].items()}
-    head.stretch.fill_(1.0)
-    head.group_bias.zero_()
-    judged, logits = (x.mean(0) for x in head.each(part["features"]))
-    score = (50 + UNIT * judged[:, 0]).clamp(0, 100)
-    for at, miss in ((0, score - part["score"]), (1, part["score"] - score)):
-        # Each side may be missed by 5 %: the stretch that does so (split conformal).
-        ratio = (miss / (UNIT * F.softplus(judged[:, at + 1])))[part["score"].isfinite()]
-        head.stretch[at] = ratio.quantile(1 - MISSED).clamp(0.2, 5)
-    clean = part["score"] == 100
-    highest = logits[clean].amax(1).quantile(CLEAN)
-    head.group_bias.fill_(float(-highest.clamp(min=0) - 0.1) if highest > -0.1 else 0.0)
-    x = head.standardised(material["training"]["features"].to(device))
-    axes = torch.pca_lowrank(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:6000]], AXES)[2]
-    head.axes.copy_(axes)
-    along = x @ axes
-    beside = (x - along @ axes.T).square().mean(1, keepdim=True).sqrt()
-    head.axis_scale.copy_(torch.cat([along, beside], 1).square().mean(0).sqrt().clamp_min(1e-6))
-    apart = head.distance(part["features"])
-    head.distances.copy_(apart.quantile(torch.linspace(0, 1, len(head.distances), device=device)))
-    model.train(was_training)
 
 
 def _taken(material: dict[str, Tensor], places: list[Tensor]) -> dict[str, Tensor]:
