@@ -22,7 +22,7 @@ def shifts(image: Tensor) -> Tensor:
     """How far red and blue are shifted from green, at three scales: a lens, or channels put together badly.
 
     Fine structure of red (blue) is fitted as a·g + b·∂g/∂x + c·∂g/∂y of that of green g; to first order the shift is
-    (b, c) / a.
+    (b, c) / a; more than half a pixel is found as more than it is, up to `LARGEST`.
 
     Parameters
     ----------

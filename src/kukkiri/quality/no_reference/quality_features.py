@@ -101,7 +101,7 @@ def chosen_parts(height: int, width: int) -> list[tuple[slice, slice]]:
     if rows * columns > PARTS:
         # As many of each as the shape of the picture asks for.
         rows = min(rows, max(1, round(math.sqrt(PARTS * height / width))))
-        columns = min(columns, PARTS // rows)
+        columns = max(1, min(columns, PARTS // rows))
         rows = min(math.ceil(height / PART), PARTS // columns)
     return [(r, c) for r in _spread(height, rows) for c in _spread(width, columns)]
 
