@@ -1,15 +1,21 @@
 """What kukkiri-nr learns from: which damage, and which place is judged."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PillowImage
 from skimage import data
 
+from kukkiri.errors import InputError
 from kukkiri.optics.distort import GROUPS, KINDS
+from kukkiri.training import quality_material
 from kukkiri.training.quality_material import (
     MIXTURES,
     SERIES,
     STEPS,
+    Prepared,
     drawing,
     kinds_for,
     seen_kinds,
@@ -59,3 +65,59 @@ def test_drawings_are_pictures():
     for seed in range(4):
         picture = drawing(np.random.default_rng(seed))
         assert picture.shape[1] == 3 and 0 <= float(picture.min()) < float(picture.max()) <= 1
+
+
+class MadeTeachers:
+    """Mean squared errors, whatever their names."""
+
+    names = ("a", "b", "c", "d", "e")
+
+    def distances(self, damaged, reference):
+        return (damaged - reference).square().mean((1, 2, 3))[:, None].expand(-1, 5).double()
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A picture with few versions, and teachers that need no time."""
+    for name, value in {"SERIES": 1, "STEPS": 2, "MIXTURES": 2, "JUDGED_MIXTURES": 1, "AGAIN": 2}.items():
+        monkeypatch.setattr(quality_material, name, value)
+    monkeypatch.setattr(quality_material, "Teachers", MadeTeachers)
+
+
+def photographs(folder, shift=0):
+    folder.mkdir()
+    PillowImage.fromarray(data.chelsea()[shift : shift + 200, :220]).save(folder / "one.png")
+    return [folder / "one.png"]
+
+
+def test_what_is_prepared(few, tmp_path):
+    prepared = Prepared(photographs(tmp_path / "a"), tmp_path / "kept", drawings=1)
+    lines = []
+    prepared.make_missing(range(2), lines.append)
+    for number in range(2):
+        samples = prepared.samples(number)
+        # Itself, two steps, two mixtures of which one is judged, two seen again.
+        assert len(samples.features) == 7 and samples.kind[0] == "" and samples.again.tolist()[:5] == [-1] * 5
+        assert np.isnan(samples.distances).all(1).tolist() == [False] * 4 + [True] + [False] * 2
+        assert (samples.distances[0] == 0).all() and (samples.distances[2:4] > 0).all()
+        assert samples.again[5] == 0 and 1 <= samples.again[6] <= 3
+        assert (samples.distances[5:] == samples.distances[samples.again[5:]]).all()
+        assert (samples.groups[5:] == samples.groups[samples.again[5:]]).all()
+        assert (samples.groups[4] > 0).sum() == 2
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_samples_are_of_the_picture_not_of_its_name(few, tmp_path):
+    """Another photograph of the same name, and a copy in another folder."""
+    one, other = photographs(tmp_path / "a"), photographs(tmp_path / "b", shift=50)
+    shutil.copytree(tmp_path / "a", tmp_path / "c")
+    paths = [Prepared(files, tmp_path / "kept").path(0) for files in (one, other, [tmp_path / "c" / "one.png"])]
+    assert paths[0] != paths[1] and paths[0] == paths[2]
+
+
+def test_a_small_photograph_is_named_before_the_work(few, tmp_path):
+    files = photographs(tmp_path / "a")
+    PillowImage.fromarray(data.chelsea()[:100, :300]).save(tmp_path / "a" / "two.png")
+    with pytest.raises(InputError, match=r"at least 176 px a side, got 300×100 in .*two\.png"):
+        Prepared([*files, tmp_path / "a" / "two.png"], tmp_path / "kept").samples(0)
+    assert not (tmp_path / "kept").exists()

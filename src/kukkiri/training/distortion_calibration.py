@@ -31,6 +31,7 @@ from torch import Tensor
 
 from kukkiri.images.reading import load
 from kukkiri.optics.distort import KINDS, LEVELS, Kind, Ladder, distort
+from kukkiri.training.parts import part_of
 from kukkiri.training.photographs import picture_files, split
 from kukkiri.training.quality_material import JUDGED, usual_place
 from kukkiri.training.teachers import TEACHERS, Scales, Teachers
@@ -189,7 +190,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=32)
     parser.add_argument("--part", help="1/2: measure the first of two halves, and write nothing")
     chosen = parser.parse_args()
-    which, of = (int(n) for n in (chosen.part or "1/1").split("/"))
+    which, of = part_of(chosen.part or "1/1")
     chosen.out.mkdir(parents=True, exist_ok=True)
     training = split(picture_files(chosen.data)).training
     every = max(1, len(training) // chosen.pictures)

@@ -43,7 +43,10 @@ def calibrate(model: nn.Module, material: dict[str, dict[str, Tensor]]) -> None:
     highest = logits[clean].amax(1).quantile(CLEAN)
     head.group_bias.fill_(float(-highest.clamp(min=0) - 0.1) if highest > -0.1 else 0.0)
     x = head.standardised(material["training"]["features"].to(device))
-    axes = torch.pca_lowrank(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:6000]], AXES)[2]
+    # The axes are found with random numbers; training must not notice, and a resumed run finds the same.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        axes = torch.pca_lowrank(x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:6000]], AXES)[2]
     head.axes.copy_(axes)
     along = x @ axes
     beside = (x - along @ axes.T).square().mean(1, keepdim=True).sqrt()

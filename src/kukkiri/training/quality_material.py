@@ -12,9 +12,10 @@ With `--part` several processes share the work; the recipe makes what is missing
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
-import zlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kukkiri.errors import InputError, one_line
 from kukkiri.images.colour import luma
 from kukkiri.images.reading import load
 from kukkiri.images.resampling import imresize
@@ -32,14 +34,22 @@ from kukkiri.optics.distort import GROUPS, KINDS, Kind, distort
 from kukkiri.optics.distort.mixtures import in_order
 from kukkiri.optics.jpeg import jpeg
 from kukkiri.quality.no_reference.quality_features import FEATURES, quality_features
+from kukkiri.replacing import replacing
 from kukkiri.training import materials
+from kukkiri.training.parts import part_of
 from kukkiri.training.photographs import picture_files
 from kukkiri.training.teachers import Teachers
+from kukkiri.weights.catalogue import entry_of
 
 # Kinds that no training sees, one or two of each group: what the figures on unseen kinds are of.
 UNSEEN = (
     *("lens-blur", "downscale-bilinear", "correlated-noise", "multiplicative-noise", "webp", "banding"),
     *("gamma-darker", "faded", "colour-cast", "smoke", "pixelate", "ghosting"),
+)
+# What features and judgements come from, in the catalogue of weights.
+NETWORKS = (
+    *("efficientnet-lite0-imagenet", "vgg16-imagenet-features", "dists-alpha-beta"),
+    *("alexnet-imagenet-features", "lpips-v0.1-alex-heads"),
 )
 SERIES, STEPS, AGAIN = 3, 5, 4
 # Of two kinds each; only so many are judged by the teachers.
@@ -220,11 +230,11 @@ class Prepared:
     Parameters
     ----------
     files : sequence of Path
-        Sharp photographs; their order decides what is drawn for each.
+        Sharp photographs, sides of at least 176 px; their order decides what is drawn for each.
     folder : Path
-        One file a picture; named after what it was made from, so that other settings have other files.
+        One file a picture; named after what it was made from: its content, the kinds and their ladders, the networks.
     drawings : int, optional
-        Default: three to ten photographs.
+        Default: two to ten photographs.
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None) -> None:
@@ -237,32 +247,67 @@ class Prepared:
         return len(self.files) + self.drawings
 
     def samples(self, number: int) -> Samples:
-        """Of the photograph of this number, or, after the last, of a drawing."""
-        kept = self.folder / f"{number:05d}-{self._fingerprint(number)}.npz"
+        """Of the photograph of this number, or, after the last, of a drawing.
+
+        Raises
+        ------
+        InputError
+            If something is to be made and a photograph, any of them, is too small.
+        """
+        kept = self.path(number)
         if not kept.exists():
             self._make(number, kept)
         with np.load(kept) as file:
             return Samples(**{name: file[name] for name in Samples.__dataclass_fields__})
 
-    def _fingerprint(self, number: int) -> str:
-        """Of what decides the samples: ladders, constants, and the file."""
-        ladders = [(name, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
-        source = self.files[number].name if number < len(self.files) else "drawn"
-        counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, DRAWN_SIDE, GREY_SHARE, FEATURES)
-        return f"{zlib.crc32(repr((ladders, UNSEEN, *counts, source)).encode()):08x}"
+    def path(self, number: int) -> Path:
+        """Where the samples of this number are kept."""
+        ladders = [(name, kind.group, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
+        counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, FEATURES)
+        source: tuple[object, ...] = (DRAWN_SIDE,)
+        if number < len(self.files):
+            content = hashlib.sha256(self.files[number].read_bytes()).hexdigest()
+            source = (content, LARGEST_REDUCTION, GREY_SHARE)
+        networks = [entry_of(name).sha256 for name in NETWORKS]
+        settings = repr((ladders, UNSEEN, counts, LEAST_CHROMA, networks, source))
+        return self.folder / f"{number:05d}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.npz"
+
+    def make_missing(self, numbers: Sequence[int], report: Callable[[str], None]) -> None:
+        """Make what is not there yet, and say about once a minute how far it is."""
+        missing = [n for n in numbers if not self.path(n).exists()]
+        began = said = time.monotonic()
+        for done, number in enumerate(missing):
+            if (now := time.monotonic()) - said > 60:
+                left = (now - began) / done * (len(missing) - done) / 60
+                report(f"prepared {done} of {len(missing)} pictures, about {left:.0f} minutes left")
+                said = now
+            self.samples(number)
 
     def _make(self, number: int, path: Path) -> None:
         if self._trunk is None or self._teachers is None:
+            self._check_sizes()
             self._trunk, self._teachers = efficientnet_lite0(), Teachers()
         random = np.random.default_rng((5, number))
         drawn = number >= len(self.files)
         picture = drawing(random) if drawn else photograph(self.files[number], random)
         found = samples(picture, seen_kinds(), self._trunk, self._teachers, random)
-        self.folder.mkdir(parents=True, exist_ok=True)
         # Whole or not at all, whoever else writes it.
-        unfinished = path.with_name(f"{path.stem}-{id(self)}.unfinished.npz")
-        np.savez(unfinished, **vars(found))
-        unfinished.replace(path)
+        with replacing(path) as unfinished, unfinished.open("wb") as target:
+            np.savez(target, **vars(found))
+
+    def _check_sizes(self) -> None:
+        """Before hours of work, not after them."""
+        from PIL import Image as PilImage
+
+        for file in self.files:
+            with PilImage.open(file) as header:
+                width, height = header.size
+            if min(width, height) < JUDGED:
+                raise InputError(
+                    expected=f"photographs of at least {JUDGED} px a side",
+                    got=f"{width}×{height} in {one_line(file)}",
+                    fix="take it out of the folder",
+                )
 
 
 def joined(parts: Sequence[Samples]) -> Mapping[str, NDArray[Any]]:
@@ -289,9 +334,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder")
     parser.add_argument("--part", default="1/1", help="1/2: the first of two halves")
     chosen = parser.parse_args()
-    which, of = (int(n) for n in chosen.part.split("/"))
+    which, of = part_of(chosen.part)
     prepared = Prepared(picture_files(chosen.data), chosen.out)
-    # From both ends of the list in turn, so that an early stop leaves photographs and drawings.
     for number in range(which - 1, len(prepared), of):
         prepared.samples(number)
         sys.stdout.write(f"{number + 1} of {len(prepared)}\n")

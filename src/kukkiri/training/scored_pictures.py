@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,13 +150,15 @@ def features_of_files(files: Sequence[Path], folder: Path) -> Tensor:
     from kukkiri.images.reading import load
     from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
     from kukkiri.quality.no_reference.quality_features import FEATURES, SMALLEST, quality_features
+    from kukkiri.weights.catalogue import entry_of
 
     trunk: EfficientNetLite0 | None = None
+    trunk_of = entry_of("efficientnet-lite0-imagenet").sha256
     found = torch.empty(len(files), FEATURES)
     for at, file in enumerate(files):
-        about = file.stat()
-        mark = zlib.crc32(repr((file.name, about.st_size, about.st_mtime_ns, FEATURES)).encode())
-        kept = folder / f"rated-{mark:08x}.npy"
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        mark = hashlib.sha256(repr((content, trunk_of, FEATURES)).encode()).hexdigest()[:16]
+        kept = folder / f"rated-{mark}.npy"
         if not kept.exists():
             trunk = trunk or efficientnet_lite0()
             pixels = load(file).pixels[None]

@@ -149,7 +149,7 @@ def test_mild_chains_are_mild(picture: Tensor) -> None:
 
 
 def test_dehazing_grows_with_the_picture() -> None:
-    """A picture of twice the size gets twice the patch, and its result, made small, is that of the small one, nearly."""
+    """Twice the size, twice the patch: made small, the result is that of the small picture, nearly."""
     from kukkiri.images.resampling import imresize
 
     large = torch.from_numpy(skimage.data.astronaut().copy()).float().movedim(2, 0)[None] / 255

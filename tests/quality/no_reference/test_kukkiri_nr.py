@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from contract import MetricContract, photograph
 from torch import Tensor
 
 import kukkiri as kk
+from contract import MetricContract, photograph
 from kukkiri.optics.distort import distort
 from kukkiri.quality.no_reference.channel_statistics import HUES, hues, shifts
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
