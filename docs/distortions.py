@@ -105,13 +105,19 @@ def _calibrated(found: dict[str, Any]) -> list[str]:
     targets, pictures, side = (found[name] for name in ("targets", "pictures", "side"))
     highest = {name: kind["badness"][-1] for name, kind in found["kinds"].items()}
     mild = sorted((name for name in highest if highest[name] < targets[-1] - 10), key=highest.__getitem__)
+    lowest = {name: kind["badness"][0] for name, kind in found["kinds"].items()}
+    at_once = sorted((name for name in lowest if lowest[name] > targets[0] + 10), key=lowest.__getitem__)
+    sudden = (
+        "These begin with more than 10 above the first, for they are so bad at any strength (a picture that is made "
+        f"small and large again is softer at any factor): {', '.join(f'`{n}` ({lowest[n]:.0f})' for n in at_once)}. "
+    )
     said = (
         f"*Badness* is what full-reference metrics say of a level ({', '.join(found['teachers'])}; each on a scale of "
         f"0 to 100 by its ranks over all kinds; the mean of them over {pictures} pictures of {side}×{side} px, "
         "interpolated between the strengths that were measured). The strengths are chosen so that it is "
         f"{', '.join(f'{t:g}' for t in targets)} at the levels 1 to 5, unless a kind cannot be so bad: no strength "
         "goes beyond what is still that kind of damage. These stay more than 10 below at level 5: "
-        f"{', '.join(f'`{name}` ({highest[name]:.0f})' for name in mild)}. "
+        f"{', '.join(f'`{name}` ({highest[name]:.0f})' for name in mild)}. {sudden if at_once else ''}"
         "The [figures](quality/calibration.json), with their spread over the pictures, are those of "
         "`kukkiri.training.distortion_calibration`."
     )

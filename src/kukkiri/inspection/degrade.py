@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,18 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kukkiri.errors import WriteError, one_line
-from kukkiri.inspection.degrade_plan import Job
+from kukkiri.inspection.degrade_plan import Job, check_targets
 from kukkiri.inspection.degrade_table import (
     ERROR_COLUMNS,
     ERRORS,
     TABLE,
     Labels,
+    alone,
     check_errors,
     growing,
     read_labels,
     write_table,
 )
-from kukkiri.inspection.record import explain
+from kukkiri.inspection.record import explain, printable
 from kukkiri.optics.distort.mixtures import distort_all
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def degrade(
     Raises
     ------
     InputError
-        If there is no such device, or a table in the folder is not of an earlier run.
+        If there is no such device, a table in the folder is not of an earlier run, or another run writes there.
     WriteError
         If the tables cannot be written.
     """
@@ -94,8 +96,21 @@ def degrade(
 
         check_device(device)
     out = jobs[0].target.parent
-    labels = read_labels(out)
-    check_errors(out)
+    with alone(out):
+        labels = read_labels(out)
+        check_errors(out)
+        check_targets(jobs, labels)  # again: a run that has ended since may have written here
+        return _degrade(jobs, out, labels, device, skip_colour, on_done)
+
+
+def _degrade(
+    jobs: Sequence[Job],
+    out: Path,
+    labels: Labels,
+    device: str | None,
+    skip_colour: bool,
+    on_done: Callable[[Job | None, str | None], None] | None,
+) -> Outcome:
     rows: list[dict[str, str]] = []
     failed: list[dict[str, str]] = []
     passed: Counter[Path] = Counter()
@@ -131,7 +146,7 @@ def degrade(
 
 def _is_there(job: Job, labelled: bool) -> bool:
     try:
-        return labelled and job.target.stat().st_mtime_ns >= job.source.stat().st_mtime_ns
+        return labelled and not job.is_stale
     except OSError:
         return False
 
@@ -179,10 +194,11 @@ def _announce(job: Job, row: Mapping[str, str], labels: Labels, add: Callable[[M
 def _finish(out: Path, labels: Labels, rows: Sequence[dict[str, str]], failed: Sequence[dict[str, str]]) -> None:
     """The tables as they stay: labels of copies that are there, and of those that a user has added something to."""
     now = {row["image"]: labels.whole(row) for row in rows}
+    there = {printable(name) for name in os.listdir(out)}
     kept = [
         row
         for name, row in {**labels.rows, **now}.items()
-        if name in now or labels.added(name) or (out / name).exists()
+        if name in now or name in there or labels.added(name) or (out / name).exists()
     ]
     write_table(out / TABLE, labels.columns, kept)
     if failed:

@@ -42,6 +42,11 @@ class Job:
     seed: int
 
     @property
+    def is_stale(self) -> bool:
+        """Whether the copy, which is there, is older than its source."""
+        return self.target.stat().st_mtime_ns < _changed(self.source)
+
+    @property
     def about_colour(self) -> bool:
         """Whether it has no meaning for a grey picture."""
         return any(kind.needs_colour for kind in self.kinds)
@@ -113,8 +118,9 @@ def plan(
         draw_mixture(kinds, mixture, seed)  # or fail before anything is made
     labels = read_labels(out)
     check_errors(out)
-    made = {_absolute(out / name) for name in labels.rows}
-    sources = [file for file in files if _absolute(file) not in made]
+    # Labels hold names as text, which stands for the bytes of names that are no UTF-8.
+    made = {printable(_real(out / name)) for name in labels.rows}
+    sources = [file for file in files if printable(_real(file)) not in made]
     if not sources:
         raise InputError(
             expected="pictures", got="none but copies made before", fix="name the originals, or another --out"
@@ -130,7 +136,7 @@ def plan(
             target = out / f"{name}-{called}-{level:g}{suffix}"
             own = zlib.crc32(f"{seed} {name} {called}".encode(errors="surrogateescape"))
             jobs.append(Job(source, target, chosen, level, own))
-    _check_targets(jobs, {_absolute(file) for file in sources}, labels)
+    check_targets(jobs, labels)
     return jobs
 
 
@@ -172,12 +178,25 @@ def _is_grey(path: Path) -> bool:
         return False
 
 
-def _check_targets(jobs: Sequence[Job], sources: set[str], labels: Labels) -> None:
-    """Raise where a copy would replace anything but a copy of the same picture."""
+def check_targets(jobs: Sequence[Job], labels: Labels) -> None:
+    """Raise where a copy would replace anything but a copy of the same picture, or take over what was said of another.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        All in one folder.
+    labels : Labels
+        What the folder holds now.
+
+    Raises
+    ------
+    InputError
+    """
+    sources = {_real(file) for file in {job.source for job in jobs}}
     count = Counter(job.target for job in jobs)
     for job in jobs:
         shown, row = one_line(job.target), job.row()
-        if _absolute(job.target) in sources:
+        if _real(job.target) in sources:
             raise InputError(
                 expected="a folder for copies", got=f"{shown}, which is an input", fix="name another --out"
             )
@@ -187,18 +206,45 @@ def _check_targets(jobs: Sequence[Job], sources: set[str], labels: Labels) -> No
                 got=f"{shown} twice",
                 fix="name each kind once, or rename pictures",
             )
-        if row["image"] not in labels.rows and os.path.lexists(job.target):
+        if (known := labels.rows.get(row["image"])) is not None and known["reference"] != row["reference"]:
+            raise InputError(
+                expected="a name for each picture that no other one has",
+                got=f"{shown}, now a copy of {one_line(known['reference'])}: another run has written here",
+                fix="run again",
+            )
+        if known is None and os.path.lexists(job.target):
             raise InputError(
                 expected="a folder without other files of the names of copies",
                 got=f"{shown}, which its {TABLE} does not name",
                 fix="name another --out, or move that file",
             )
-        if (added := labels.added(row["image"])) and not labels.has(row):
+        added = labels.added(row["image"])
+        if added and not labels.has(row):
             raise InputError(
                 expected="the options with which the copies were made that have entries of yours",
                 got=f"others for {shown}, which has {', '.join(added)}",
                 fix="name another --out, or take those entries out of its row",
             )
+        if added and _is_there_and_stale(job):
+            raise InputError(
+                expected="the pictures of which the copies were made that have entries of yours",
+                got=f"a later {one_line(job.source)} than {shown}, which has {', '.join(added)}",
+                fix="name another --out, or take those entries out of its row; "
+                "if only the file's date is another one, set that of the copy to now",
+            )
+
+
+def _is_there_and_stale(job: Job) -> bool:
+    try:
+        return job.is_stale
+    except OSError:
+        return False
+
+
+def _changed(path: Path) -> int:
+    """When a file came to be what it is, nanoseconds: an older one that was moved here counts from then on."""
+    states = (path.stat(), path.lstat())
+    return max(max(state.st_mtime_ns, state.st_ctime_ns) for state in states)
 
 
 class _Names:
@@ -214,13 +260,14 @@ class _Names:
     def of(self, source: Path) -> str:
         mine = printable(_relative(source, self.out))
         name, number = source.stem, 2
-        while self.owner.setdefault(name, mine) != mine:
+        while self.owner.setdefault(printable(name), mine) != mine:
             name, number = f"{source.stem}-{number}", number + 1
         return name
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
+def _real(path: Path) -> str:
+    """One name of a file, whatever link leads to it."""
+    return os.path.realpath(path)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kukkiri.errors import InputError, ReadError, one_line
+from kukkiri.errors import InputError, ReadError, WriteError, one_line
 from kukkiri.replacing import replacing
+from kukkiri.weights.locking import held
 
 TABLE, ERRORS = "labels.csv", "errors.csv"
+LOCK = ".kukkiri-degrade.lock"
+# What file systems say that know no locks.
+_LOCKLESS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 COLUMNS = ("image", "reference", "kind", "group", "level", "seed", "parameters")
 ERROR_COLUMNS = ("reference", "kind", "level", "error")
 
@@ -127,6 +132,41 @@ def check_errors(out: Path) -> None:
             got=f"{one_line(path)} with other columns",
             fix="name another --out, or move that file",
         )
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Be the only run that writes to a folder, which is made; a hidden file stays there, empty.
+
+    Where the file system knows no locks, nothing is held.
+
+    Raises
+    ------
+    InputError
+        If another run writes there.
+    WriteError
+        If nothing can be written there.
+    """
+
+    def busy() -> None:
+        raise InputError(
+            expected="a folder that no other run writes to",
+            got=f"{one_line(out)}, and another run writes here",
+            fix="wait until that one ends, or name another --out",
+        )
+
+    with ExitStack() as lock:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(held(out / LOCK, busy))
+        except OSError as error:
+            if error.errno not in _LOCKLESS:
+                raise WriteError(
+                    expected="a folder to write copies in",
+                    got=f"{one_line(out)}: {error.strerror or error}",
+                    fix="check that you may write there and that there is room",
+                ) from error
+        yield
 
 
 @contextmanager

@@ -16,9 +16,9 @@ that a stopped run goes on. With `--part` several processes share the measuring;
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +29,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kukkiri.evaluation.sources import source_hash
 from kukkiri.images.reading import load
 from kukkiri.optics.distort import KINDS, LEVELS, Kind, Ladder, distort
+from kukkiri.replacing import replacing
 from kukkiri.training.parts import part_of
 from kukkiri.training.photographs import picture_files, split
 from kukkiri.training.quality_material import JUDGED, usual_place
@@ -70,7 +72,8 @@ class Measured:
     def write(self, path: Path) -> None:
         """As .npz."""
         ladder = [(p.identity, *p.values) for p in self.ladder.parameters]
-        np.savez(path, levels=self.levels, distances=self.distances, ladder=ladder)
+        with replacing(path) as unfinished, unfinished.open("wb") as target:
+            np.savez(target, levels=self.levels, distances=self.distances, ladder=ladder)
 
     @classmethod
     def read(cls, path: Path, kind: Kind) -> Measured:
@@ -196,12 +199,15 @@ def main() -> None:
     every = max(1, len(training) // chosen.pictures)
     files = training[::every][: chosen.pictures]
     pictures = cuts(files)
-    # What is kept is of these pictures and stretches.
-    mark = zlib.crc32(repr((STRETCHES, JUDGED, [file.name for file in files])).encode())
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    judged_by = source_hash("kukkiri.training.teachers")
     teachers: Teachers | None = None
     found = {}
     for name, kind in list(KINDS.items())[which - 1 :: of]:
-        kept = chosen.out / f"{name}-{mark:08x}.npz"
+        # What is kept is of these pictures, these stretches, and this code.
+        code = source_hash(str(kind.implementation).partition(":")[0])
+        mark = hashlib.sha256(repr((STRETCHES, JUDGED, contents, judged_by, code)).encode()).hexdigest()[:12]
+        kept = chosen.out / f"{name}-{mark}.npz"
         if not kept.exists():
             teachers = teachers or Teachers()
             measured(kind, pictures, teachers).write(kept)
