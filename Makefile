@@ -37,7 +37,7 @@ robustness: $(STAMP)
 
 # What docs/stability.md is written from. dists and lpips-vgg take some minutes a picture: STEADY="stability dists" adds one.
 # 'stability' is a word of the command: all that the page compares; what has no weights is skipped with the reason.
-# Scores of an earlier run are taken over; after a change of a metric's code: make stability DATA=FOLDER FRESH=1
+# Scores of an earlier run are taken over as long as code, weights and pictures are the same; FRESH=1 measures all anew.
 STEADY ?= stability
 FRESH ?=
 stability: $(STAMP)

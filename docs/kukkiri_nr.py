@@ -70,7 +70,7 @@ def page(row: dict[str, Any]) -> str:
         *_wrapped(
             "`kukkiri-nr` gives a picture a score from 0 to 100 (higher is better) with a 90 % interval, the "
             "probability that there is blur, noise, compression, exposure, contrast, colour or haze to blame, and says "
-            "when a picture is unlike all that it was trained on. It works offline. No person rated anything: five "
+            "when a picture is unlike most pictures of its training. It works offline. No person rated anything: five "
             "full-reference metrics (DISTS, LPIPS, FSIM, VIF, MS-SSIM) that had the original were its teachers, and "
             "its scale is theirs: 100 less the mean badness they would find. What people think of a picture beyond "
             "damage, its composition, say, is not in it."
@@ -79,9 +79,9 @@ def page(row: dict[str, Any]) -> str:
         "```python",
         "import kukkiri as kk",
         "",
-        'kk.quality("photo.jpg")                     # value and interval',
-        'judge = kk.metric("kukkiri-nr").judge',
-        'judge("photo.jpg")[0].named                 # what is wrong: ("blur", "noise"); () for a clean picture',
+        'score = kk.quality("photo.jpg")',
+        "score.value, score.interval                 # 0 to 100, and where the truth lies nine times in ten",
+        'score.named                                 # what is wrong: ("blur", "noise"); () for a clean picture',
         "```",
         "",
         "## In short",

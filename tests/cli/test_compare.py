@@ -124,7 +124,7 @@ def test_what_cannot_be_aligned_is_a_row(folders: tuple[Path, Path]) -> None:
     [
         (("-m", "psnr", "--map", "maps"), "a metric that has a map"),
         (("--out", "t.xlsx"), "the suffixes .csv .json .jsonl"),
-        (("--max-side", "64"), "a network among the metrics"),
+        (("--max-side", "64"), "a metric that takes"),
         (("--weights", "ssim"), "METRIC=FILE"),
         (("--weights", "lpips=x.pth"), "weights of psnr, ssim"),
         (("--no-tones",), "--no-tones with --align"),
@@ -142,7 +142,7 @@ def test_quality_takes_the_same_options(folders: tuple[Path, Path]) -> None:
     picture = folders[0] / "astronaut.jpg"
     printed, _ = run("quality", picture, "-m", "niqe", "--device", "cpu", "--json")
     assert json.loads(printed)["value"] == kk.quality(picture, "niqe").value
-    with pytest.raises(InputError, match="a network among the metrics"):
+    with pytest.raises(InputError, match="a metric that takes"):
         run("quality", picture, "-m", "niqe", "--precision", "bfloat16")
     with pytest.raises((InputError, WeightError), match="no weights for niqe|weights"):
         run("quality", picture, "-m", "niqe", "--weights", "niqe=missing.pth")

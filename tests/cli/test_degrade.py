@@ -15,6 +15,7 @@ import kukkiri as kk
 from kukkiri.cli.main import app
 from kukkiri.errors import InputError
 from kukkiri.evaluation.opinions import read_opinions
+from kukkiri.inspection.degrade_table import LOCK
 from kukkiri.optics.distort import KINDS, distort
 from kukkiri.sharpness.calibration import Calibration
 from kukkiri.sharpness.photon_transfer import PhotonTransfer
@@ -46,7 +47,7 @@ def test_copies_and_labels(photos: Path) -> None:
     assert "12 copies of 2 pictures" in done.output
     rows = labels(out)
     assert list(rows[0]) == ["image", "reference", "kind", "group", "level", "seed", "parameters"]
-    assert {row["image"] for row in rows} | {"labels.csv"} == {path.name for path in out.iterdir()}
+    assert {row["image"] for row in rows} | {"labels.csv", LOCK} == {path.name for path in out.iterdir()}
     assert len(rows) == 12 and {row["group"] for row in rows} == {"compression", "noise", "blur"}
     for row in rows:
         assert (out / row["reference"]).resolve() in {photos / "a.png", photos / "deep" / "b.tif"}
@@ -123,6 +124,12 @@ def test_all_kinds_pass_over_colour_on_grey(photos: Path) -> None:
     about_colour = sum(kind.needs_colour for kind in KINDS.values())
     assert count == {"a.png": len(KINDS), "b.tif": len(KINDS) - about_colour}
     assert done.stderr.count(f"{about_colour} copies were not made") == 1 and f"b.tif ({about_colour})" in done.stderr
+
+
+def test_nothing_made_is_a_failure(photos: Path) -> None:
+    call = ("--kind", "all", "--mixture", "8", "--level", "3", "--out", photos.parent / "out")
+    done = degrade(photos / "deep" / "b.tif", *call)
+    assert done.exit_code == 1 and "0 copies" in done.stdout and "1 copies were not made" in done.stderr
 
 
 def test_mixtures_are_of_two_groups(photos: Path) -> None:

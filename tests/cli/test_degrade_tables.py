@@ -1,5 +1,8 @@
 """`kukkiri degrade` into folders that hold something: what is there stays, or nothing is begun."""
 
+import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,9 @@ from typer.testing import CliRunner, Result
 from kukkiri.cli.main import app
 from kukkiri.errors import InputError
 from kukkiri.inspection import degrade as degrading
-from kukkiri.inspection.degrade_table import COLUMNS, read_labels
+from kukkiri.inspection.degrade_plan import plan
+from kukkiri.inspection.degrade_table import COLUMNS, alone, read_labels
+from kukkiri.optics.distort import KINDS
 
 HEADER = ",".join(COLUMNS)
 
@@ -145,3 +150,79 @@ def test_a_device_that_is_not_there_is_told_once(photo: Path) -> None:
 
 def test_no_jobs() -> None:
     assert degrading.degrade([]) == degrading.Outcome()
+
+
+def another(photo: Path) -> Path:
+    path = photo.parent.parent / "other" / photo.name
+    path.parent.mkdir()
+    Pillow.fromarray(skimage.data.coffee()[0:40, 0:40]).save(path)
+    return path
+
+
+def test_two_runs_at_once_are_refused(photo: Path) -> None:
+    out = make(photo)
+    with alone(out):
+        refused(photo, out, "another run writes here")
+    make(photo, "darker")
+    assert len(read_labels(out).rows) == 4
+
+
+def test_a_run_between_the_plan_and_the_work_loses_nothing(photo: Path) -> None:
+    out = photo.parent.parent / "out"
+    jobs = plan([another(photo)], out, [KINDS["faded"]], [2, 3])
+    make(photo)
+    before = contents(out)
+    with pytest.raises(InputError, match="a-faded-2.png, which is a copy of"):
+        degrading.degrade(jobs)
+    assert contents(out) == before
+
+
+def test_an_opinion_is_not_carried_to_a_copy_of_a_changed_picture(photo: Path) -> None:
+    out = make(photo)
+    with_opinions(out)
+    make(photo)  # not changed
+    time.sleep(0.05)  # clocks of file systems have steps
+    shutil.copy(another(photo), photo)
+    refused(photo, out, "which has mos")
+
+
+def test_an_older_picture_of_the_same_name_is_another_one(photo: Path) -> None:
+    out = make(photo)
+    before = contents(out)
+    time.sleep(0.05)
+    old = another(photo)
+    os.utime(old, (1e9, 1e9))
+    shutil.copy2(old, photo)
+    make(photo)
+    assert contents(out)["labels.csv"] == before["labels.csv"]
+    assert contents(out)["a-faded-3.png"] != before["a-faded-3.png"]
+
+
+def test_names_that_are_no_text(photo: Path) -> None:
+    strange = photo.with_name(os.fsdecode(b"a\xff.png"))
+    try:
+        photo.rename(strange)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    out = make(strange)
+    shutil.copy(another(photo), strange.parent / "b.png")
+    for files in ([strange.parent / "b.png"], [out, strange]):
+        assert degrade(*files, "--kind", "darker", "--level", "2", "--out", out).exit_code == 0
+    assert set(read_labels(out).rows) == {
+        "a\\xff-faded-2.png", "a\\xff-faded-3.png", "a\\xff-darker-2.png", "b-darker-2.png"
+    }  # fmt: skip
+
+
+def test_copies_are_known_through_a_link(photo: Path) -> None:
+    out, link = make(photo), photo.parent.parent / "link"
+    try:
+        link.symlink_to(out, target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+    done = degrade(link, "--kind", "faded", "--level", "4", "--out", out)
+    assert isinstance(done.exception, InputError) and "copies made before" in str(done.exception)
+    # Nor is an input written over by another name of its folder.
+    (out / "b.png").write_bytes(photo.read_bytes())
+    (out / "b-faded-4.png").write_bytes(photo.read_bytes())
+    done = degrade(link / "b.png", out / "b-faded-4.png", "--kind", "faded", "--level", "4", "--out", link)
+    assert isinstance(done.exception, InputError) and "which is an input" in str(done.exception)

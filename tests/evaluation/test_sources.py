@@ -30,7 +30,8 @@ def test_it_follows_imports_inside_functions_and_nothing_else(package: Path) -> 
 
     first = now()
     (package / "c.py").write_text("Y = 2\n")
-    (package / "sub" / "b.py").write_text("# said why\nimport numpy\nimport kukkiri.a\n\nX = 1\n")
+    (package / "sub" / "b.py").write_text('"""What."""\n# said why\nimport numpy\nimport kukkiri.a\n\nX = 1\n')
+    (package / "a.py").write_text('def f():\n    """How."""\n    from kukkiri.sub import b\n    return b\n')
     assert now() == first
     (package / "sub" / "b.py").write_text("import numpy\nimport kukkiri.a\nX = 2\n")
     assert now() != first

@@ -104,6 +104,22 @@ def test_saving_again_loses_what_the_format_loses(channels: int) -> None:
         assert seen[lossy].shape == seen[UNCHANGED].shape and 1 / 255 / 4 < loss < 8 / 255, lossy
 
 
+def test_pillow_s_limit_for_files_from_elsewhere_is_none_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = photographs()[1].load()
+    expected = changed(frame, "webp-95")
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 900)
+    assert torch.equal(changed(frame, "webp-95"), expected)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--invariances"], ["--astigmatism"], ["--increment", "scikit-image"], ["--days", "dark"], ["--psf", "disc"]],
+)
+def test_options_about_blur_want_a_metric_that_follows_it(words: list[str]) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "robustness", "piqe,psnr", "--data", "scikit-image", *words])
+    assert isinstance(done.exception, InputError) and words[0] in str(done.exception)
+
+
 def test_everything_ends_on_16_bits_between_0_and_1() -> None:
     bright = Picture("bright", photo("coffee")[:96, :96]).load() * 1.3
     for name, picture in versions(bright).items():

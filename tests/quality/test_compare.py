@@ -108,8 +108,11 @@ def test_options_of_networks_reach_them(toy: None) -> None:
     assert kk.quality(picture, "toy-network").value == 128
     assert kk.quality(picture, "toy-network", max_side=64, device="cpu").value == 64
     assert kk.quality(picture, "toy-network", precision="bfloat16").value == 128.5
-    with pytest.raises(InputError, match="options of niqe"):
-        kk.quality(picture, "niqe", max_side=64)
+    for name in ("niqe", "kukkiri-nr"):
+        with pytest.raises(InputError, match=rf"takes max_side \(learned metrics do, .*, got {name}; leave it out"):
+            kk.quality(picture, name, max_side=64)
+    with pytest.raises(InputError, match="options of niqe.*spelling"):
+        kk.quality(picture, "niqe", crop=64)
     with pytest.raises(InputError, match="name of a metric with max_side"):
         kk.quality(picture, kk.metric("niqe"), max_side=64)
     with pytest.raises(InputError, match="no weights for toy-network"):
@@ -123,7 +126,7 @@ def test_options_of_networks_leave_the_others_alone(toy: None, tmp_path: Path) -
     (rows,) = score_pairs([Pair("a", tmp_path / "a.png")], metrics, scoring)
     assert rows[0]["value"] == 64
     assert rows[1]["value"] == kk.quality(tmp_path / "a.png", "tenengrad", mask=None).value
-    with pytest.raises(InputError, match="a network among the metrics for max_side"):
+    with pytest.raises(InputError, match="a metric that takes max_side"):
         build_metrics(["tenengrad"], scoring, reference=False)
 
 

@@ -1,8 +1,13 @@
 """A score that says what is wrong, from the verb, the rows of a command, and its table."""
 
+import copy
 import inspect
 import json
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ from judging import SPEC, judge, made_judgement
 from kukkiri.cli.main import app
 from kukkiri.cli.quality_tables import wrong_column, wrong_words
 from kukkiri.metrics.table import DEFAULT_METRICS, DEFAULT_QUALITY
+from kukkiri.quality.judgement import Judgement
 from kukkiri.quality.quality_score import JUDGED_KEYS, QualityScore, quality_score
 
 __all__ = ["judge"]  # a fixture
@@ -34,6 +40,38 @@ def test_a_judgement_becomes_a_score() -> None:
     assert row["named"] == ["blur", "haze"] and row["wrong"]["blur"] == 0.9
     with pytest.raises(TypeError, match="item assignment"):
         score.wrong["blur"] = 0.0  # type: ignore[index]
+
+
+def test_a_score_is_copied_pickled_hashed_and_taken_apart() -> None:
+    said = made_judgement(61.0, 0.995, haze=0.7, blur=0.912345)
+    for one in (said, quality_score(said, SPEC), QualityScore(1.0, "made-judge", True, wrong={"blur": 0.25})):
+        for again in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one), replace(one)):
+            assert again == one and hash(again) == hash(one) and list(again.wrong) == list(one.wrong)
+            with pytest.raises(TypeError, match="read-only"):
+                again.wrong["blur"] = 0.0  # type: ignore[index]
+        parts = json.loads(json.dumps(asdict(one)))
+        assert list(parts["wrong"].items()) == list(one.wrong.items())
+        assert len({one, replace(one, wrong={"blur": 0.5})}) == 2
+    assert "wrong={'blur': 0.912, 'haze': 0.7, 'noise': 0.05" in repr(said)
+
+
+def test_probabilities_are_read_only() -> None:
+    given = {"blur": 0.5}
+    wrong = Judgement(1.0, (0.0, 2.0), given, 0.0).wrong
+    given["blur"] = 0.25
+    changes: list[Callable[[Any], Any]] = [
+        lambda w: w.update(blur=0.0),
+        lambda w: w.clear(),
+        lambda w: w.pop("blur"),
+        lambda w: w.popitem(),
+        lambda w: w.setdefault("noise", 0.0),
+        lambda w: w.__delitem__("blur"),
+        lambda w: w.__ior__({"noise": 0.0}),
+    ]
+    for change in changes:
+        with pytest.raises(TypeError, match="read-only"):
+            change(wrong)
+    assert wrong == {"blur": 0.5} and wrong | {"noise": 0.1} == {"blur": 0.5, "noise": 0.1}
 
 
 def test_the_verb_leaves_out_what_is_masked(judge: str) -> None:
@@ -76,7 +114,7 @@ def test_the_command_says_it_in_words_and_in_json(judge: str, tmp_path: Path) ->
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     printed = done.stdout
-    for text in ("90 %", "88.04 … 108", "noise 98 %", "exposure 8", f"bright.png: {judge}: unlike anything trained on"):
+    for text in ("90 %", "88.04 … 108", "noise 98 %", "exposure 8", f"{judge}: unlike most pictures of its training"):
         assert text in printed, text
     assert "dark.png: made-judge: unlike" not in printed and "missing.png: expected" in printed
     rows = [json.loads(line) for line in CliRunner().invoke(app, [*arguments, "--json"]).stdout.splitlines()]

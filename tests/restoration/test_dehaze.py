@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 import kukkiri as kk
 from kukkiri.cli.main import app
-from kukkiri.errors import InputError
+from kukkiri.errors import InputError, WriteError
 from kukkiri.images.image import Image
+from kukkiri.optics.dark_channel import dehaze
 from kukkiri.optics.haze import hazy, procedural_depth, transmission
 
 LIGHT = torch.tensor([[0.86, 0.89, 0.92]])
@@ -99,12 +100,44 @@ def test_a_clear_photograph_is_doubted_and_a_hazy_one_is_not(name: str) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"omega": 1.5}, {"patch": 4}, {"radius": 0}, {"least": 0.0}, {"airlight": [0.5, 0.5]}, {"airlight": "white"},
-     {"kernel": [[1.0]]}, {"steps": 3}, {"noise": 0.1}, {"channels": 8}, {"method": "self-deblur"}],
+    [{"omega": 1.5}, {"patch": 4}, {"patch": 81}, {"radius": 0}, {"least": 0.0}, {"airlight": [0.5, 0.5]},
+     {"airlight": "white"}, {"kernel": [[1.0]]}, {"steps": 3}, {"noise": 0.1}, {"channels": 8},
+     {"method": "self-deblur"}],
 )  # fmt: skip
 def test_wrong_options(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         kk.restore(Image(torch.rand(3, 40, 40)), "dehaze", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_no_numbers(value: float) -> None:
+    image = torch.rand(1, 3, 20, 20)
+    image[0, 1, 3, 4] = value
+    with pytest.raises(InputError, match="finite values"):
+        dehaze(image)
+
+
+def test_it_tells_when_it_is_done() -> None:
+    told: list[tuple[int, int]] = []
+    kk.restore(Image(torch.rand(3, 40, 40)), "dehaze", patch=79, progress=lambda *step: told.append(step))
+    assert told == [(1, 1)]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Pillow.fromarray(np.full((40, 40, 3), 128, np.uint8)).save(tmp_path / "a.png")
+    words = ["restore", str(tmp_path / "a.png"), "--task", "dehaze", "--out"]
+    inside = CliRunner().invoke(app, [*words, str(tmp_path / "a.png" / "clear")])
+    assert isinstance(inside.exception, WriteError) and "clear" in str(inside.exception)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kukkiri.images.writing.save", full)
+    later = CliRunner().invoke(app, [*words, str(tmp_path / "clear"), "--json"])
+    said = json.loads(later.stdout)["error"]
+    assert later.exit_code == 1 and "expected a folder to write results in" in said and "No space left" in said
 
 
 def test_command_writes_picture_and_figure_but_no_kernel(scene: tuple[Tensor, Tensor], tmp_path: Path) -> None:

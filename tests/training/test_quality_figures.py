@@ -1,10 +1,12 @@
 import json
 import math
+import sys
 
 import pytest
 
+from kukkiri.errors import InputError
 from kukkiri.quality.judgement import Judgement
-from kukkiri.training.quality_figures import METRICS, _order, _rounded, figures
+from kukkiri.training.quality_figures import METRICS, _order, _rounded, figures, main
 from kukkiri.training.quality_trials import OURS, Trial
 
 GROUPS = ("blur", "noise", "compression", "exposure", "contrast", "colour", "haze")
@@ -115,6 +117,13 @@ def test_intervals_and_what_is_unlike(found):
 )
 def test_order_with_missing_scores(scores, expected):
     assert _order(scores, [1.0, 2.0, 3.0]) == expected
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "x"])
+def test_what_is_no_part_is_said_at_once(part, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["quality_figures", "--data", str(tmp_path), "--out", "x.json", "--part", part])
+    with pytest.raises(InputError, match="a part such as 1/2"):
+        main()
 
 
 def test_what_is_written_is_json():

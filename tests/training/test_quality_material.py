@@ -121,3 +121,13 @@ def test_a_small_photograph_is_named_before_the_work(few, tmp_path):
     with pytest.raises(InputError, match=r"at least 176 px a side, got 300×100 in .*two\.png"):
         Prepared([*files, tmp_path / "a" / "two.png"], tmp_path / "kept").samples(0)
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_second_round_sees_other_parts_with_other_damage(few, tmp_path):
+    prepared = Prepared(photographs(tmp_path / "a"), tmp_path / "kept", drawings=1, rounds=2)
+    assert len(prepared) == 4 and prepared.round == 2
+    first, second = prepared.samples(0), prepared.samples(2)
+    assert not np.array_equal(first.features[0], second.features[0])
+    assert len({prepared.path(n) for n in range(4)}) == 4
+    # What one round made is that of a single round.
+    assert prepared.path(0) == Prepared(prepared.files, tmp_path / "kept", drawings=1).path(0)

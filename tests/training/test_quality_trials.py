@@ -1,3 +1,6 @@
+import time
+from types import SimpleNamespace
+
 import pytest
 import torch
 from PIL import Image as Pillow
@@ -9,9 +12,20 @@ from kukkiri.optics.distort import GROUPS, KINDS
 from kukkiri.quality.judgement import Judgement
 from kukkiri.quality.no_reference import kukkiri_nr
 from kukkiri.quality.no_reference.quality_features import FEATURES, quality_features
-from kukkiri.training import quality_trials
+from kukkiri.training import quality_cost, quality_trials
 from kukkiri.training.quality_cost import _measured
-from kukkiri.training.quality_trials import BESIDE, MIXTURES, OURS, Judges, Trial, drawn, of_photograph, versions
+from kukkiri.training.quality_trials import (
+    BESIDE,
+    MIXTURES,
+    ODD,
+    OURS,
+    Judges,
+    Trial,
+    drawn,
+    odd,
+    of_photograph,
+    versions,
+)
 from kukkiri.training.teachers import TEACHERS, Scales
 
 CHOSEN = tuple(KINDS[name] for name in ("gaussian-blur", "white-noise"))
@@ -133,11 +147,22 @@ def test_drawn_pictures_are_judged_one_by_one(untrained):
     assert found[0].value != found[1].value
 
 
+def test_odd_pictures_come_with_the_package(monkeypatch):
+    """Nothing is fetched, and none is left out."""
+    monkeypatch.setattr(data._fetchers, "_image_fetcher", None)
+    asked = SimpleNamespace(judge=lambda picture: [picture.shape])
+    assert list(odd(asked)) == list(ODD)
+
+
 def test_time_of_every_stage(monkeypatch):
     monkeypatch.setattr(kukkiri_nr, "KukkiriNR", Untrained)
+    # Time of this process: what others do meanwhile does not count.
+    monkeypatch.setattr(quality_cost, "time", SimpleNamespace(perf_counter=time.process_time))
     threads = torch.get_num_threads()
-    found = _measured(None, ("piqe",), (224, 256))
-    torch.set_num_threads(threads)
+    try:
+        found = _measured(None, ("piqe",), (224, 256))
+    finally:
+        torch.set_num_threads(threads)
     assert len(found["stages"]) == 7
     assert all(ms > 0 for ms in found["stages"].values())
     assert found["beside"]["piqe"] > 0

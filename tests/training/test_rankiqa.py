@@ -188,17 +188,18 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(
     stage: str, folder: Path, table: Path, tmp_path: Path
 ) -> None:
     options: dict[str, Any] = {"data": (folder,)} if stage == "ranks" else {"scores": table}
-    stopped = Stopped(**options, crop=48, batch=12, kinds=KINDS)
+    options |= {"crop": 48, "batch": 12} | ({"kinds": KINDS} if stage == "ranks" else {})
+    stopped = Stopped(**options)
     assert not run(stopped, tmp_path / "stopped", 8).finished
     stopped.stopping = False
     resumed = run(stopped, tmp_path / "stopped", 8, resume=True)
-    whole = run(TrainRankIQA(**options, crop=48, batch=12, kinds=KINDS), tmp_path / "whole", 8)
+    whole = run(TrainRankIQA(**options), tmp_path / "whole", 8)
     assert resumed.finished and resumed.last is not None and whole.last is not None
     first, second = load_file(resumed.last), load_file(whole.last)
     assert all(torch.equal(value, second[name]) for name, value in first.items())
-    if stage == "opinions":
+    if stage == "ranks":
         with pytest.raises(TrainingError, match="margin"):
-            run(Stopped(**options, crop=48, batch=12, kinds=KINDS, margin=2.0), tmp_path / "stopped", 9, resume=True)
+            run(Stopped(**options, margin=2.0), tmp_path / "stopped", 9, resume=True)
 
 
 def test_series_grow_worse_at_one_place(folder: Path) -> None:
@@ -307,6 +308,18 @@ def test_what_the_recipe_needs(folder: Path, table: Path, tmp_path: Path) -> Non
         TrainRankIQA((folder,), kinds=("gausian-blur",))
     with pytest.raises(InputError, match="pictures of at least 224 px a side, got 96×96"):
         next(TrainRankIQA((folder,), kinds=KINDS).batches(0, 0))
+
+
+def test_what_does_nothing_is_refused(folder: Path, table: Path) -> None:
+    for name, value in (("data", (folder,)), ("margin", 1.0), ("kinds", KINDS)):
+        options: dict[str, Any] = {name: value}
+        with pytest.raises(InputError, match=f"expected no {name} with scores"):
+            TrainRankIQA(scores=table, **options)
+    with pytest.raises(InputError, match="expected no higher_is_worse without scores"):
+        TrainRankIQA((folder,), higher_is_worse=True)
+    with pytest.raises(InputError, match="no margin with scores"):
+        build_recipe("rankiqa", options={"margin": "1"}, scores=table)
+    assert TrainRankIQA((folder,)).margin == 1
 
 
 def test_scores_are_for_recipes_that_take_them(table: Path, folder: Path) -> None:

@@ -54,13 +54,14 @@ def command(
 ) -> None:
     """Degraded copies of pictures, at graded strengths, with a table of what was done.
 
-    Writes NAME-KIND-LEVEL.png (16 bits where the picture has them and the kind is no codec of 8) and labels.csv:
-    image, reference, kind, group, level, seed, parameters. Copies that are there are not made again; columns that you
-    add to the table, opinions say, stay. Of files that hold several pictures the first is taken.
+    Writes NAME-KIND-LEVEL.png, of 16 bits where the picture has them and the kind is no codec of 8.
+    Beside them labels.csv: image, reference, kind, group, level, seed, parameters.
+    Copies that are there are not made again; columns that you add to the table, opinions say, stay.
+    Of files that hold several pictures the first is taken.
 
-    With --sensor the noise is added to the values as they are, and the amplification of sensor-noise counts from a full
-    exposure of that sensor (its full well, in electrons, is among the parameters): the same level is noisier where
-    the full well is smaller.
+    With --sensor the noise is added to the values as they are.
+    The amplification of sensor-noise then counts from a full exposure of that sensor.
+    Its full well, in electrons, is among the parameters: the same level is noisier where it is smaller.
     """
     from kukkiri.optics.distort import KINDS
 
@@ -107,7 +108,8 @@ def command(
         typer.echo(f"kukkiri: {line}", err=True)
     if len(lines) > TOLD:
         typer.echo(f"kukkiri: and {len(lines) - TOLD} more; errors.csv tells all", err=True)
-    raise typer.Exit(int(bool(made.failed)))
+    # Where all was passed over, there is nothing that was asked for.
+    raise typer.Exit(int(bool(made.failed) or not made.rows))
 
 
 def _kinds(named: list[str]) -> tuple[list[Kind], bool]:

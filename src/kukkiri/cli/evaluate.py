@@ -9,7 +9,8 @@ import typer
 
 from kukkiri.cli import evaluate_scores
 from kukkiri.cli.output import print_json, show, table
-from kukkiri.metrics.table import metric_names, metrics
+from kukkiri.errors import InputError
+from kukkiri.metrics.table import metric_names, metrics, spec_of
 
 if TYPE_CHECKING:
     from kukkiri.evaluation.pictures import Picture
@@ -82,7 +83,7 @@ def robustness(
     seed: Annotated[int, typer.Option("--seed", help="Another one draws other blurs and noise.")] = 0,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes. Default: one a core.")] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Measure everything anew, after a change of the code say.")
+        bool, typer.Option("--fresh", help="Measure everything anew, even what the same code has measured.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object, without the single trials.")] = False,
 ) -> None:
@@ -128,6 +129,21 @@ def robustness(
     every = tuple(s.name for s in metrics() if s.answers == "sharpness" and not s.needs_reference)
     groups = {"all": every, "stability": compared()}
     names = tuple(dict.fromkeys(n for name in named for n in groups.get(name, (name,))))
+    blurring = {
+        "--sigma": tuple(sigma) != RobustnessProtocol().sigma,
+        "--psf": psf is not None,
+        "--days": days is not None,
+        "--invariances": invariances,
+        "--increment": bool(increment),
+        "--astigmatism": astigmatism,
+    }
+    asked = [flag for flag, given in blurring.items() if given]
+    if asked and not any(s.answers == "sharpness" and not s.needs_reference for s in map(spec_of, names)):
+        raise InputError(
+            expected=f"a metric of sharpness for {', '.join(asked)}",
+            got=f"only {', '.join(names)}",
+            fix="leave the option out, or name a metric of sharpness too",
+        )
     journal = Journal(None if out is None else journal_path(out), fresh=fresh)
     processes = worker_count(jobs)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kukkiri.cli.output import direction, number, show, table
 
-UNLIKE = "unlike anything trained on"
+UNLIKE = "unlike most pictures of its training"
 
 
 def print_qualities(rows: Sequence[Mapping[str, Any]]) -> None:

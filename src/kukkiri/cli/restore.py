@@ -18,7 +18,7 @@ from kukkiri.cli.blur_progress import progress, say_errors
 from kukkiri.cli.blur_targets import Targets
 from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, number, print_json, show, table
-from kukkiri.errors import InputError, one_line
+from kukkiri.errors import InputError, WriteError, one_line
 from kukkiri.inspection.record import explain, printable
 from kukkiri.replacing import replacing
 
@@ -92,6 +92,9 @@ def command(
     if omega is not None:
         options["omega"] = omega
     checked(task, method, **options)
+    # A folder that cannot be written is told before the work, not after it.
+    with _told_of(out), _staging(out):
+        pass
     places = _Places(out, [*found, *(file for file in (mask, kernel) if file is not None)], overwrite)
     rows: list[tuple[str, ...]] = []
     failed: list[Picture] = []
@@ -193,11 +196,30 @@ def _restored(
 def _all_or_none(files: list[Path]) -> Iterator[Path]:
     """A folder to write files of these names to, that take their places together when the block ends well."""
     folder = files[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as places, TemporaryDirectory(prefix=".kukkiri-", dir=folder) as staged:
-        yield Path(staged)
+    with _told_of(folder), ExitStack() as places, _staging(folder) as staged:
+        yield staged
         for file in files:
-            shutil.move(Path(staged, file.name), places.enter_context(replacing(file)))
+            shutil.move(staged / file.name, places.enter_context(replacing(file)))
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".kukkiri-", dir=folder) as staged:
+        yield Path(staged)
+
+
+@contextmanager
+def _told_of(folder: Path) -> Iterator[None]:
+    """What the system says against writing there, as an error that names the folder, not the picture."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(
+            expected="a folder to write results in",
+            got=f"{one_line(folder)}: {error.strerror or error}",
+            fix="check that it is a folder that you may write to and that has room",
+        ) from error
 
 
 def _line(picture: Picture, restored: Restoration, written: list[Path]) -> tuple[str, ...]:

@@ -194,7 +194,10 @@ def export(
     key: Annotated[str, typer.Argument(help="A network that can be exported: kukkiri-blur, kukkiri-nr.")],
     out: Annotated[Path, typer.Option("--out", help="The ONNX file to write.")],
 ) -> None:
-    """Write a network of ours as an ONNX file, for programs without torch."""
+    """Write a network of ours as an ONNX file.
+
+    That of kukkiri-blur runs without torch; that of kukkiri-nr takes inputs that only Kukkiri makes, with torch.
+    """
     from kukkiri.errors import unknown_name
 
     if key == "kukkiri-blur":
@@ -207,8 +210,8 @@ def export(
 
         quality_onnx.export_onnx(out)
         show(
-            f"{out}: takes parts (p, 3, h, w), the picture made small and counted statistics, which "
-            "kukkiri.quality.no_reference.quality_onnx.network_inputs gives; says all that kukkiri-nr says."
+            f"{out}: the networks of kukkiri-nr. Takes parts (p, 3, h, w), the picture made small and counted "
+            "statistics; kukkiri.quality.no_reference.quality_onnx.network_inputs makes them, with Kukkiri and torch."
         )
     else:
         raise unknown_name(

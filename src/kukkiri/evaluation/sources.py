@@ -24,7 +24,7 @@ def source_hash(module: str) -> str:
     Returns
     -------
     str
-        16 hexadecimal digits. Comments and the layout of the lines do not count.
+        16 hexadecimal digits. Comments, docstrings and the layout of the lines do not count.
     """
     code = {name: ast.dump(tree) for name in sorted(_reached(module)) if (tree := _tree(name)) is not None}
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
@@ -56,5 +56,14 @@ def _tree(module: str) -> ast.Module | None:
         return None
     for path in (place.with_name(place.name + ".py"), place / "__init__.py"):
         if path.is_file():
-            return ast.parse(path.read_bytes())
+            return _without_docstrings(ast.parse(path.read_bytes()))
     return None
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return tree

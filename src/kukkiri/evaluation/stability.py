@@ -7,7 +7,6 @@ compares with a reference sees the same change of both, so that all but a resizi
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -27,6 +26,7 @@ from kukkiri.images.resampling import imresize
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.metrics.table import all_specs
 from kukkiri.optics import psf
+from kukkiri.optics.codecs import read_back
 from kukkiri.optics.jpeg import jpeg
 from kukkiri.optics.noise import read_noise
 
@@ -81,11 +81,9 @@ def _webp(image: Tensor, *, lossless: bool) -> Tensor:
     _check_fits(image, "WebP")
     # The format knows no grey: three equal channels, of which the mean is read back.
     levels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).expand(3, -1, -1).movedim(0, 2).numpy()
-    file = io.BytesIO()
-    Pillow.fromarray(levels).save(file, "WEBP", lossless=lossless, quality=95)
-    decoded = torch.from_numpy(np.asarray(Pillow.open(file).convert("RGB")).copy()).movedim(2, 0)[None]
-    read_back = decoded.to(image.dtype) / 255
-    return read_back if image.shape[1] == 3 else read_back.mean(1, keepdim=True)
+    after = read_back(Pillow.fromarray(levels), "WEBP", lossless=lossless, quality=95)
+    decoded = torch.from_numpy(np.asarray(after.convert("RGB")).copy()).movedim(2, 0)[None].to(image.dtype) / 255
+    return decoded if image.shape[1] == 3 else decoded.mean(1, keepdim=True)
 
 
 def _inner(image: Tensor, *, down: int = 0, right: int = 0) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,7 +193,7 @@ def _announce(job: Job, row: Mapping[str, str], labels: Labels, add: Callable[[M
 def _finish(out: Path, labels: Labels, rows: Sequence[dict[str, str]], failed: Sequence[dict[str, str]]) -> None:
     """The tables as they stay: labels of copies that are there, and of those that a user has added something to."""
     now = {row["image"]: labels.whole(row) for row in rows}
-    there = {printable(name) for name in os.listdir(out)}
+    there = {printable(path.name) for path in out.iterdir()}
     kept = [
         row
         for name, row in {**labels.rows, **now}.items()

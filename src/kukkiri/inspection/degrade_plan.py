@@ -209,8 +209,8 @@ def check_targets(jobs: Sequence[Job], labels: Labels) -> None:
         if (known := labels.rows.get(row["image"])) is not None and known["reference"] != row["reference"]:
             raise InputError(
                 expected="a name for each picture that no other one has",
-                got=f"{shown}, now a copy of {one_line(known['reference'])}: another run has written here",
-                fix="run again",
+                got=f"{shown}, which is a copy of {one_line(known['reference'])}",
+                fix="run again if another run has just written here; else name another --out, or rename the picture",
             )
         if known is None and os.path.lexists(job.target):
             raise InputError(

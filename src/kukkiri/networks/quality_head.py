@@ -143,6 +143,7 @@ class QualityHead(nn.Module):
         return (torch.cat([along, beside], 1) / self.axis_scale).square().mean(1).sqrt()
 
     def unlike_training(self, features: Tensor) -> Tensor:
-        """Share of pictures like those of the training that are nearer to its middle, (N,) in 0..1."""
-        place = torch.searchsorted(self.distances, self.distance(features).contiguous())
+        """Share of pictures like those of the training that are nearer to its middle, (N,) in 0..1, rounded down."""
+        # Between two quantiles the lower one counts: 0.99 is reached by 1 in 100, not by 2.
+        place = torch.searchsorted(self.distances, self.distance(features).contiguous()) - 1
         return (place.float() / (len(self.distances) - 1)).clamp(0, 1)

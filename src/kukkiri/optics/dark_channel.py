@@ -170,11 +170,15 @@ def dehaze(
     Raises
     ------
     ShapeError, InputError
-        If a shape does not fit or an option is out of its range.
+        If a shape does not fit, an option is out of its range, or a value is NaN or infinite.
     """
     if image.ndim != 4 or image.shape[1] not in (1, 3):
         raise ShapeError(
             expected="a batch (N, 1 or 3, H, W)", got=str(tuple(image.shape)), fix="give grey or RGB, channels first"
+        )
+    if image.numel() and not all(bool(end.isfinite()) for end in image.detach().aminmax()):
+        raise InputError(
+            expected="finite values", got="NaN or infinity", fix="mend these pixels, or give 0 there and a mask"
         )
     strength = torch.as_tensor(omega, dtype=image.dtype, device=image.device).reshape(-1)
     if len(strength) not in (1, len(image)) or not bool(((strength >= 0) & (strength <= 1)).all()):

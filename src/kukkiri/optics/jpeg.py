@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError
+from kukkiri.optics.codecs import read_back
 
 # Pillow's names of the chroma subsamplings.
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
@@ -55,9 +55,7 @@ def jpeg(image: Tensor, quality: int | Sequence[int] | Tensor, subsampling: str 
     levels = (image.detach().clamp(0, 1) * 255).round().to(torch.uint8).movedim(1, 3).cpu().numpy()
     decoded = []
     for picture, each in zip(levels, qualities, strict=True):
-        file = io.BytesIO()
-        Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(
-            file, "JPEG", quality=each, subsampling=subsampling
-        )
-        decoded.append(np.asarray(Pillow.open(file)).reshape(picture.shape))
+        plain = Pillow.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+        after = read_back(plain, "JPEG", quality=each, subsampling=subsampling)
+        decoded.append(np.asarray(after).reshape(picture.shape))
     return torch.from_numpy(np.stack(decoded)).movedim(3, 1).to(image).contiguous() / 255

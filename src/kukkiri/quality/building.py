@@ -106,9 +106,9 @@ def build_metrics(names: Sequence[str], scoring: Scoring, *, reference: bool) ->
     networks = {spec.name for spec in specs if _is_network(spec)}
     if shared and not networks:
         raise InputError(
-            expected=f"a network among the metrics for {' and '.join(shared)}",
+            expected=f"a metric that takes {' and '.join(shared)}",
             got=", ".join(names),
-            fix="leave it out: it belongs to metrics that are networks, the others see pictures as they are",
+            fix="leave it out: learned metrics take it, kukkiri-nr looks at its own parts",
         )
     for what, named in (("weights", list(scoring.weights)), ("options", list(scoring.options))):
         if stray := [name for name in named if name not in names]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.metrics.score import Score
+from kukkiri.quality.judgement import Probabilities
 
 if TYPE_CHECKING:
     from kukkiri.metrics.estimating import QualityJudgement
@@ -27,19 +27,22 @@ class QualityScore(Score):
         As of `Score`; the interval is of 90 %.
     wrong : mapping of str to float
         Probability, 0 to 1, that there is damage of each group (blur, noise, compression, exposure, contrast, colour,
-        haze), the most probable first.
+        haze), the most probable first. Read-only.
     named : tuple of str
         The groups that are more probable than not, the most probable first; empty for a clean picture.
     unlike_training : float
         0 to 1: share of pictures like those of the training that are nearer to its middle.
     is_unlike_training : bool
-        Whether the picture is unlike all that was trained on: doubt all that is said of it.
+        Whether the picture is unlike most of the training, from 0.99 on: doubt all that is said of it.
     """
 
-    wrong: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    wrong: Mapping[str, float] = field(default_factory=Probabilities)
     named: tuple[str, ...] = ()
     unlike_training: float = 0.0
     is_unlike_training: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wrong", Probabilities(self.wrong))
 
     def to_row(self) -> dict[str, Any]:
         """A JSON-ready dict: that of a `Score`, and all that is said of the damage."""
@@ -66,7 +69,7 @@ def quality_score(judgement: QualityJudgement, spec: MetricSpec, masked: float =
         interval=judgement.interval,
         unit=spec.unit,
         masked=masked,
-        wrong=MappingProxyType(dict(judgement.wrong)),
+        wrong=judgement.wrong,
         named=judgement.named,
         unlike_training=judgement.unlike_training,
         is_unlike_training=judgement.is_unlike_training,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kukkiri.errors import InputError
-from kukkiri.metrics.table import DEFAULT_QUALITY
+from kukkiri.metrics.table import DEFAULT_QUALITY, spec_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,7 +140,8 @@ def compare(
 def _built(metric: str | Metric, options: dict[str, Any], **common: Any) -> Metric:
     from kukkiri.metrics.build import metric as build
 
-    chosen = options | {name: value for name, value in common.items() if value is not None}
+    shared = {name: value for name, value in common.items() if value is not None}
+    chosen = options | shared
     if isinstance(metric, str):
         if "," in metric:
             raise InputError(
@@ -147,6 +149,7 @@ def _built(metric: str | Metric, options: dict[str, Any], **common: Any) -> Metr
                 got=repr(metric),
                 fix="call it once a metric, or use 'kukkiri compare -m a,b' or 'kukkiri quality -m a,b'",
             )
+        _check_shared(metric, [name for name in shared if name in ("max_side", "precision")])
         return build(metric, **chosen)
     if chosen:
         raise InputError(
@@ -155,6 +158,22 @@ def _built(metric: str | Metric, options: dict[str, Any], **common: Any) -> Metr
             fix="give it to kk.metric(name, …) instead",
         )
     return metric
+
+
+def _check_shared(name: str, given: list[str]) -> None:
+    """Options that learned metrics share are theirs alone."""
+    if not given:
+        return
+    from kukkiri.metrics.learned import LearnedMetric
+
+    module, _, kind = spec_of(name).implementation.partition(":")
+    if not issubclass(getattr(import_module(module), kind), LearnedMetric):
+        raise InputError(
+            expected=f"a metric that takes {' and '.join(given)} (learned metrics do, "
+            "kukkiri-nr looks at its own parts)",
+            got=name,
+            fix="leave it out",
+        )
 
 
 def _say_planes(given: ImageLike, picture: Image) -> None:

@@ -38,7 +38,8 @@ class DehazeSettings:
     airlight : float, (float, float, float) or None
         The light of the air on [0, 1], grey or RGB, where it is known. None: estimated.
     patch : int, odd, or None
-        Side of the patch of the dark channel, pixels. None: 15, larger in proportion above 600 px (ours).
+        Side of the patch of the dark channel, pixels, at most twice the longer side of the picture. None: 15, larger in
+        proportion above 600 px (ours).
     radius : int ≥ 1 or None
         Of the guided filter, pixels. None: four times the patch, 60 pixels up to 600; the authors have 20 at 600×400.
     regularisation : float > 0
@@ -132,10 +133,18 @@ def without_haze(image: Image, settings: DehazeSettings | None = None, *, missin
     Raises
     ------
     InputError
-        If no pixel counts, or a light of three channels is given for a grey picture.
+        If no pixel counts, a patch is given that is larger than twice the picture, or a light of three channels for a
+        grey picture.
     """
     settings = settings or DehazeSettings()
     began = time.monotonic()
+    largest = 2 * max(image.height, image.width)
+    if settings.patch is not None and settings.patch > largest:
+        raise InputError(
+            expected=f"a patch of at most {largest} px, twice the longer side",
+            got=str(settings.patch),
+            fix="leave it out",
+        )
     patch = settings.patch or patch_for(image.height, image.width)
     radius = settings.radius or 4 * patch
     light = None if settings.airlight is None else settings.light().reshape(1, -1)

@@ -68,7 +68,7 @@ def restore(
     device : str, optional
         'cpu', 'cuda', …; default: where the picture is, or the CPU.
     progress : bool or callable
-        True: a bar on standard error. A callable gets steps done, and of how many at most.
+        True: a bar on standard error. A callable gets steps done, and of how many at most; dehazing is one step.
     **options
         Of `SelfDeblurSettings`: kernel_size, channels, …; of `DehazeSettings`: omega (strength, 0 to 1), airlight, …
 
@@ -96,7 +96,10 @@ def restore(
         picture = replace(picture, pixels=pixels if device is None else pixels.to(device))
         missing = None if mask is None else as_mask(mask, picture.pixels.shape[-2:], torch.device("cpu"))
         with torch.no_grad():
-            return without_haze(picture, settings, missing=missing)
+            restored = without_haze(picture, settings, missing=missing)
+        if callable(progress):
+            progress(1, 1)
+        return restored
     shown: AbstractContextManager[OnStep | None] = (
         _Bar(method) if progress is True else nullcontext(progress if callable(progress) else None)
     )

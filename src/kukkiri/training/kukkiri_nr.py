@@ -37,6 +37,8 @@ from kukkiri.weights.cache import cache_dir
 LEAST_STEP = 1.0
 # The causes of a mixture should be among so many.
 FIRST = 3
+# Of no group, but blurred, noisy or pale as well: what is wrong with these is not taught.
+UNNAMED = ("bsrgan", "real-esrgan", "denoised", "dehazed", "over-dehazed", "pixelate")
 # Of a user's own pictures: a batch, and how many held-out ones may choose the weights.
 MOST_RATED, ENOUGH_RATED = 64, 10
 
@@ -51,11 +53,15 @@ class KukkiriNR(Recipe):
     prepared : Path, optional
         Where features and judgements of the teachers are kept, gigabytes for thousands of pictures; made when missing,
         a dozen seconds a picture. Default: in the cache.
+    rounds : int
+        How many times each photograph is used, each time another part of it with other damage.
     pictures : int
         Pictures a batch, each with all its versions.
     rate, dropout : float
     ranking, consistency, groups : float
         Weights of the losses.
+    clean : float
+        Weight of undamaged pictures in the loss of what is wrong, beside 1 of the others.
     scores : Path, optional
         CSV file of a user's pictures and what people think of them (image, mos). Every tenth content is held out.
     scale : (float, float), optional
@@ -80,22 +86,24 @@ class KukkiriNR(Recipe):
         data: Sequence[Path] = (),
         *,
         prepared: Path | None = None,
+        rounds: int = 1,
         pictures: int = 24,
         rate: float = 1e-3,
         dropout: float = 0.25,
         ranking: float = 1.0,
         consistency: float = 1.0,
         groups: float = 2.0,
+        clean: float = 12.0,
         scores: Path | None = None,
         scale: tuple[float, float] | None = None,
         higher_is_worse: bool | None = None,
         opinions: float = 1.0,
     ) -> None:
         self.learning_rate = rate
-        self.pictures, self.dropout = pictures, dropout
-        self.ranking, self.consistency, self.groups = ranking, consistency, groups
+        self.rounds, self.pictures, self.dropout = rounds, pictures, dropout
+        self.ranking, self.consistency, self.groups, self.clean = ranking, consistency, groups, clean
         self.files = picture_files(data)
-        self._prepared = Prepared(self.files, prepared or cache_dir() / "prepared" / self.name)
+        self._prepared = Prepared(self.files, prepared or cache_dir() / "prepared" / self.name, rounds=rounds)
         self._material: dict[str, dict[str, Tensor]] | None = None
         self.scores, self.scale, self.higher_is_worse, self.opinions = scores, scale, higher_is_worse, opinions
         self._rated = None if scores is None else read_scored(scores, higher_is_worse=higher_is_worse)
@@ -116,10 +124,10 @@ class KukkiriNR(Recipe):
     def material(self) -> dict[str, dict[str, Tensor]]:
         """Arrays of all versions: 'training', 'validation' and 'calibration'; made on first use."""
         if self._material is None:
-            numbers = range(len(self._prepared))
-            held_out = [n for n in numbers if n % HELD_OUT_EVERY == 0]
+            numbers, a_round = range(len(self._prepared)), self._prepared.round
+            held_out = [n for n in range(a_round) if n % HELD_OUT_EVERY == 0]
             places = {
-                "training": [n for n in numbers if n % HELD_OUT_EVERY],
+                "training": [n for n in numbers if n % a_round % HELD_OUT_EVERY],
                 "validation": held_out[::2],
                 "calibration": held_out[1::2],
             }
@@ -133,7 +141,8 @@ class KukkiriNR(Recipe):
         score = scales.score(arrays["distances"].astype(np.float64))
         names = ("features", "groups", "series", "level", "again", "picture")
         return {name: torch.from_numpy(arrays[name].astype(np.float32)) for name in names} | {
-            "score": torch.from_numpy(score).float()
+            "score": torch.from_numpy(score).float(),
+            "named": torch.from_numpy(~np.isin(arrays["kind"], UNNAMED)).float(),
         }
 
     def model(self) -> nn.Module:
@@ -180,7 +189,9 @@ class KukkiriNR(Recipe):
         here = twin >= 0
         steady = F.smooth_l1_loss(score[:, here], score[:, twin[here]], beta=0.2)
         target = (batch["groups"].clamp(max=1.0)).expand(logits.shape)
-        wrong = F.binary_cross_entropy_with_logits(logits, target)
+        # Users' pictures are mostly undamaged, those of a ladder are not.
+        weight = (torch.where(batch["score"] == 100, self.clean, 1.0) * batch["named"])[:, None]
+        wrong = F.binary_cross_entropy_with_logits(logits, target, (weight / weight.mean()).expand_as(logits))
         total = regression + pinball + self.ranking * order + self.consistency * steady + self.groups * wrong
         parts: dict[str, float | Tensor] = {
             "regression": regression,

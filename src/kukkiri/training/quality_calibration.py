@@ -13,7 +13,7 @@ from kukkiri.networks.quality_head import AXES
 # The scale of scores in the head, and the share of scores that may lie below, and above, their interval.
 UNIT, MISSED = 25.0, 0.05
 # Of undamaged pictures this share is to be called clean.
-CLEAN = 0.98
+CLEAN = 0.96
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from kukkiri.optics.distort.mixtures import JOINT
 from kukkiri.quality.judgement import UNLIKE, Judgement
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
 from kukkiri.replacing import replacing
+from kukkiri.training.parts import part_of
 from kukkiri.training.photographs import picture_files
 from kukkiri.training.quality_cost import cost
 from kukkiri.training.quality_material import UNSEEN
@@ -202,12 +203,12 @@ def main() -> None:
     parser.add_argument("--weights", help="of the head; default: the shipped ones")
     parser.add_argument("--no-cost", action="store_true", help="do not measure time and memory of 12 megapixels")
     chosen = parser.parse_args()
+    which, of = part_of(chosen.part or "1/1")
     files = picture_files(chosen.data)
     count = min(chosen.pictures, len(files))
     # Evenly over the list, whatever its order is.
     picked = [files[i * len(files) // count] for i in range(count)]
     judges = Judges(KukkiriNR(chosen.weights))
-    which, of = (int(n) for n in (chosen.part or "1/1").split("/"))
     pictures = []
     for number, file in list(enumerate(picked))[which - 1 :: of]:
         pictures.append(of_photograph(file, number, chosen.kept, judges, tuple(KINDS.values())))

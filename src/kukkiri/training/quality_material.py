@@ -60,6 +60,8 @@ JUDGED = 176
 DRAWN_SIDE, DRAWN_SHARE = 320, 0.2
 # Photographs are reduced by up to this, so that not all are of one sharpness.
 LARGEST_REDUCTION = 1.5
+# Of a photograph that is seen again, a part of its sides from this to that.
+PART_SEEN = (0.7, 1.0)
 # So many lose their colours: microscopes and inspection cameras see none. Below this mean chroma a picture has none.
 GREY_SHARE, LEAST_CHROMA = 0.15, 0.01
 
@@ -105,9 +107,19 @@ def kinds_for(picture: Tensor, kinds: Sequence[Kind]) -> list[Kind]:
     return [kind for kind in kinds if not kind.needs_colour]
 
 
-def photograph(file: Path, random: np.random.Generator) -> Tensor:
-    """A photograph (1, 3, H, W), sometimes reduced a little, sometimes without its colours."""
+def photograph(file: Path, random: np.random.Generator, again: bool = False) -> Tensor:
+    """A photograph (1, 3, H, W), sometimes reduced a little, sometimes without its colours.
+
+    Seen again it is another part of it, perhaps mirrored.
+    """
     pixels = load(file).pixels.expand(3, -1, -1)[None]
+    if again:
+        height, width = (max(JUDGED + 8, round(random.uniform(*PART_SEEN) * side)) for side in pixels.shape[-2:])
+        top, left = (
+            int(random.integers(max(1, a - b + 1))) for a, b in zip(pixels.shape[-2:], (height, width), strict=True)
+        )
+        pixels = pixels[..., top : top + height, left : left + width]
+        pixels = pixels.flip(-1) if random.random() < 0.5 else pixels
     if random.random() < GREY_SHARE:
         pixels = luma(pixels).expand(-1, 3, -1, -1)
     scale = 1 / random.uniform(1, LARGEST_REDUCTION) if random.random() < 0.4 else 1.0
@@ -235,19 +247,26 @@ class Prepared:
         One file a picture; named after what it was made from: its content, the kinds and their ladders, the networks.
     drawings : int, optional
         Default: two to ten photographs.
+    rounds : int
+        How many times every photograph is used, each time another part of it with other damage, beside other drawings.
     """
 
-    def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None) -> None:
-        self.files, self.folder = list(files), folder
+    def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None, rounds: int = 1) -> None:
+        self.files, self.folder, self.rounds = list(files), folder, rounds
         self.drawings = round(DRAWN_SHARE * len(files)) if drawings is None else drawings
         self._trunk: EfficientNetLite0 | None = None
         self._teachers: Teachers | None = None
 
     def __len__(self) -> int:
+        return self.rounds * self.round
+
+    @property
+    def round(self) -> int:
+        """Pictures a round: the photographs, then the drawings. What is held out is so in every round."""
         return len(self.files) + self.drawings
 
     def samples(self, number: int) -> Samples:
-        """Of the photograph of this number, or, after the last, of a drawing.
+        """Of the photograph of this number, or, after the last, of a drawing; then the next round.
 
         Raises
         ------
@@ -265,9 +284,10 @@ class Prepared:
         ladders = [(name, kind.group, [p.values for p in kind.ladder.parameters]) for name, kind in KINDS.items()]
         counts = (SERIES, STEPS, MIXTURES, JUDGED_MIXTURES, AGAIN, JUDGED, FEATURES)
         source: tuple[object, ...] = (DRAWN_SIDE,)
-        if number < len(self.files):
-            content = hashlib.sha256(self.files[number].read_bytes()).hexdigest()
-            source = (content, LARGEST_REDUCTION, GREY_SHARE)
+        which = number % self.round
+        if which < len(self.files):
+            content = hashlib.sha256(self.files[which].read_bytes()).hexdigest()
+            source = (content, LARGEST_REDUCTION, GREY_SHARE, *(PART_SEEN if number >= self.round else ()))
         networks = [entry_of(name).sha256 for name in NETWORKS]
         settings = repr((ladders, UNSEEN, counts, LEAST_CHROMA, networks, source))
         return self.folder / f"{number:05d}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.npz"
@@ -288,8 +308,9 @@ class Prepared:
             self._check_sizes()
             self._trunk, self._teachers = efficientnet_lite0(), Teachers()
         random = np.random.default_rng((5, number))
-        drawn = number >= len(self.files)
-        picture = drawing(random) if drawn else photograph(self.files[number], random)
+        which, again = number % self.round, number >= self.round
+        drawn = which >= len(self.files)
+        picture = drawing(random) if drawn else photograph(self.files[which], random, again)
         found = samples(picture, seen_kinds(), self._trunk, self._teachers, random)
         # Whole or not at all, whoever else writes it.
         with replacing(path) as unfinished, unfinished.open("wb") as target:
@@ -332,10 +353,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of sharp photographs")
     parser.add_argument("--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--rounds", type=int, default=1, help="how many times each photograph is used")
     parser.add_argument("--part", default="1/1", help="1/2: the first of two halves")
     chosen = parser.parse_args()
     which, of = part_of(chosen.part)
-    prepared = Prepared(picture_files(chosen.data), chosen.out)
+    prepared = Prepared(picture_files(chosen.data), chosen.out, rounds=chosen.rounds)
     for number in range(which - 1, len(prepared), of):
         prepared.samples(number)
         sys.stdout.write(f"{number + 1} of {len(prepared)}\n")

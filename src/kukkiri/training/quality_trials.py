@@ -35,7 +35,7 @@ BESIDE = ("niqe", "brisque", "piqe")
 MIXTURES, MIXED = 12, (2.0, 4.0)
 # Versions judged at a time: more need more memory.
 TOGETHER = 5
-# Of scikit-image, made by instruments or unlike any photograph.
+# Of scikit-image, made by instruments or unlike any photograph; all come with the package, none is downloaded.
 ODD = ("cell", "immunohistochemistry", "retina", "text", "moon")
 
 
@@ -200,20 +200,13 @@ def of_photograph(
 
 
 def drawn(ours: KukkiriNR, count: int) -> list[Judgement]:
-    """What is said of pictures drawn by rule, not by those of the training."""
+    """What is said of pictures drawn by the rules of the training, from another seed."""
     random = np.random.default_rng(29)
     return [judgement for _ in range(count) for judgement in ours.judge(drawing(random))]
 
 
 def odd(ours: KukkiriNR) -> dict[str, Judgement]:
-    """What is said of pictures that are no photographs of scenes: those of `ODD` that are at hand."""
+    """What is said of pictures that are no photographs of scenes: `ODD`."""
     import skimage.data
 
-    found = {}
-    for name in ODD:
-        try:
-            picture = getattr(skimage.data, name)()
-        except (OSError, ModuleNotFoundError):  # not with the package, and there is no network
-            continue
-        found[name] = ours.judge(picture)[0]
-    return found
+    return {name: ours.judge(getattr(skimage.data, name)())[0] for name in ODD}

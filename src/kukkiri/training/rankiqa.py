@@ -71,28 +71,28 @@ class TrainRankIQA(Recipe):
     Parameters
     ----------
     data : sequence of Path
-        Folders of good photographs, at least 20; for ranking only.
+        Folders of good photographs, at least 20; for ranking, not with scores.
     scores : Path, optional
         CSV file of pictures and what people think of them (image, mos): tune to these instead.
     init : Path, optional
         Weights to begin with, of an earlier run or of the authors; default: ImageNet's.
     higher_is_worse : bool, optional
-        What the scores mean; see `read_scored`.
+        What the scores mean; see `read_scored`. With scores only.
     crop : int
         Side of the crops, pixels; the metric takes 224.
     batch : int
         Crops a step; in ranking six make a series.
-    margin : float
-        By how much the better picture must be ahead.
+    margin : float, optional
+        By how much the better picture must be ahead; default: 1. Not with scores.
     rate : float
         Peak learning rate; ten times that for the last layer.
     kinds : tuple of str
-        Kinds of damage to rank; none: all.
+        Kinds of damage to rank; none: all. Not with scores.
 
     Raises
     ------
     InputError
-        If there are too few pictures, or an option is out of range.
+        If there are too few pictures, or an option is out of range or cannot apply.
     """
 
     name = "rankiqa"
@@ -109,13 +109,19 @@ class TrainRankIQA(Recipe):
         higher_is_worse: bool | None = None,
         crop: int = SIDE,
         batch: int = 48,
-        margin: float = 1.0,
+        margin: float | None = None,
         rate: float = 1e-5,
         kinds: tuple[str, ...] = (),
     ) -> None:
         for what, value, least in (("crop", crop, 32), ("batch", batch, VERSIONS if scores is None else 1)):
             if value < least:
                 raise InputError(expected=f"a {what} of at least {least}", got=str(value), fix="leave it out, say")
+        _check_apply(
+            scores is not None,
+            ranking={"data": bool(data), "margin": margin is not None, "kinds": bool(kinds)},
+            tuning={"higher_is_worse": higher_is_worse is not None},
+        )
+        margin = 1.0 if margin is None else margin
         if not (margin > 0 and rate > 0):
             raise InputError(
                 expected="margin and rate above 0", got=f"{margin:g} and {rate:g}", fix="leave them out, say"
@@ -264,6 +270,17 @@ class TrainRankIQA(Recipe):
         step = next(n for n in (7, 11, 13, 1) if n == 1 or len(self._kinds) % n)
         kinds = [self._kinds[(at * step) % len(self._kinds)] for at in range(SERIES)]
         return torch.cat([self._pictures.series(files[at % len(files)], kind, random) for at, kind in enumerate(kinds)])
+
+
+def _check_apply(tuned: bool, *, ranking: dict[str, bool], tuning: dict[str, bool]) -> None:
+    """Options of one stage do nothing in the other: who gives them means something else."""
+    stray = [name for name, given in (ranking if tuned else tuning).items() if given]
+    if stray:
+        raise InputError(
+            expected=f"no {' or '.join(stray)} {'with' if tuned else 'without'} scores",
+            got=", ".join(stray),
+            fix="leave it out, or rank in one run and tune with init= in the next" if tuned else "give scores, too",
+        )
 
 
 def said(model: nn.Module, pictures: Tensor) -> Tensor:

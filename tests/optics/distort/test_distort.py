@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from kukkiri.errors import InputError, ShapeError, UnknownNameError
-from kukkiri.optics.distort import KINDS, distort
+from kukkiri.optics.distort import KINDS, distort, kinds
 
 CROPS = {"astronaut": (10, 170), "coffee": (130, 200), "chelsea": (80, 110)}
 # How many numbers a Poisson draw takes depends on the strength: what is drawn afterwards, too.
@@ -94,6 +94,10 @@ def test_odd_sizes_types_and_grey(name: str, pictures: Tensor) -> None:
     ("call", "error", "said"),
     [
         (lambda x: distort(x, "jpg", 1), UnknownNameError, "did you mean jpeg"),
+        (lambda x: distort(x, 5, 2), InputError, "the name of a kind"),
+        (lambda x: distort(x, None, 2), InputError, "the name of a kind"),
+        (lambda x: distort(x, ["jpeg"], 2), InputError, "the name of a kind"),
+        (lambda x: kinds(5), UnknownNameError, "a group"),
         (lambda x: distort(x, "jpeg", 5.1), InputError, "from 0 to 5"),
         (lambda x: distort(x, "jpeg", math.nan), InputError, "from 0 to 5"),
         (lambda x: distort(x, "jpeg", [1.0, 2.0]), InputError, "one level, or 3"),

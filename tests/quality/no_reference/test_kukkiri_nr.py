@@ -6,10 +6,19 @@ from torch import Tensor
 
 import kukkiri as kk
 from contract import MetricContract, photograph
+from kukkiri.errors import ShapeError
+from kukkiri.images.resampling import imresize
 from kukkiri.optics.distort import distort
 from kukkiri.quality.no_reference.channel_statistics import HUES, hues, shifts
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
-from kukkiri.quality.no_reference.quality_features import FEATURES, PART, chosen_parts, quality_features
+from kukkiri.quality.no_reference.quality_features import (
+    FEATURES,
+    LONGEST,
+    PART,
+    chosen_parts,
+    quality_features,
+    reduced,
+)
 
 GROUP_OF = {
     "gaussian-blur": "blur",
@@ -38,7 +47,7 @@ def judge() -> KukkiriNR:
 def test_what_is_wrong_with_a_spoilt_picture(judge: KukkiriNR, kind: str) -> None:
     for name in ("astronaut", "chelsea"):
         picture = photograph(name, 256, 320)
-        clean, spoilt = judge.judge(torch.cat([picture, distort(picture, kind, 4, seed=1)]))
+        clean, spoilt = judge.judge(torch.cat([picture, distort(picture, kind, 5, seed=1)]))
         assert clean.named == (), (name, clean)
         assert next(iter(spoilt.wrong)) == GROUP_OF[kind] and GROUP_OF[kind] in spoilt.named, (name, spoilt)
         assert spoilt.value < clean.value and spoilt.interval[1] < clean.interval[1]
@@ -58,11 +67,59 @@ def test_the_score_is_the_judgement(judge: KukkiriNR) -> None:
     assert 0 <= low <= said.value <= high <= 100 and 0 <= said.unlike_training <= 1
 
 
-def test_noise_is_no_photograph(judge: KukkiriNR) -> None:
-    """White noise was never in the training."""
-    drawn = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
-    assert judge.judge(drawn)[0].is_unlike_training
-    assert not judge.judge(photograph("chelsea"))[0].is_unlike_training
+def test_masks_of_all_and_of_each(judge: KukkiriNR) -> None:
+    pictures = torch.cat([photograph("coffee", 128, 160), photograph("chelsea", 128, 160)])
+    masks = torch.zeros(2, 128, 160, dtype=torch.bool)
+    masks[0, :30], masks[1, :, 100:] = True, True
+    found = judge.judge(pictures, mask=masks)
+    assert [j.value for j in found] == pytest.approx(judge(pictures, mask=masks).tolist(), abs=1e-4)
+    assert found[0] == judge.judge(pictures[:1, :, 30:])[0] and found[1] == judge.judge(pictures[1:, :, :, :100])[0]
+    alone = judge.judge(pictures, mask=masks[:1])
+    assert [j.value for j in alone] == pytest.approx([j.value for j in judge.judge(pictures[:, :, 30:])], abs=1e-4)
+    with pytest.raises(ShapeError, match="one mask, or 1"):
+        judge.judge(pictures[:1], mask=masks)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        # What the training saw: these must stay.
+        ((321, 481), (192, 288)),
+        ((481, 321), (288, 192)),
+        ((300, 400), (192, 256)),
+        ((200, 600), (192, 576)),
+        ((200, 2000), (58, 576)),
+        ((150, 190), (150, 190)),
+        # Strips.
+        ((64, 6000), (32, 576)),
+        ((6000, 64), (576, 32)),
+        ((32, 5000), (32, 576)),
+        ((100, 4000), (32, 576)),
+        ((190, 600), (182, 576)),
+    ],
+)
+def test_no_side_of_the_whole_is_longer_than_its_bound(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    ramp = ((torch.arange(size[1]) + 0.5) / size[1]).expand(1, 3, *size)
+    small = reduced(ramp)
+    assert small.shape[-2:] == expected and max(expected) <= LONGEST
+    # The whole of it, end to end.
+    assert small[0, 0, 0] == pytest.approx((torch.arange(expected[1]) + 0.5) / expected[1], abs=2e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(321, 481), (375, 500), (600, 200)])
+def test_an_ordinary_whole_stays_bit_for_bit(height: int, width: int) -> None:
+    """By the rule that the training's material was made by."""
+    picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    scale = min(192 / min(height, width), 576 / max(height, width))
+    size = (round(height * scale), round(width * scale))
+    assert torch.equal(reduced(picture), imresize(picture, size=size, method="bilinear").clamp(0, 1))
+
+
+def test_a_zone_plate_is_no_photograph(judge: KukkiriNR) -> None:
+    """Rings finer and finer were never in the training."""
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    assert judge.judge((0.5 + 0.5 * torch.cos((x * x + y * y) / 80))[None, None])[0].is_unlike_training
+    assert not judge.judge(photograph("astronaut"))[0].is_unlike_training
 
 
 def test_the_parts_cover_a_picture_or_are_spread_over_it() -> None:

@@ -68,8 +68,8 @@ def distort(
     ShapeError
         If the pictures are neither grey nor RGB, grey and the kind is about colour, or too large for a codec.
     InputError
-        If a level is not from 0 to 5, a seed is no whole number, values are out of range, or there is neither one nor
-        one a sample.
+        If the kind is no name, a level is not from 0 to 5, a seed is no whole number, values are out of range, or there
+        is neither one nor one a sample.
     """
     import torch
 
@@ -120,7 +120,7 @@ def parameters(kind: str | Kind, level: float) -> dict[str, float]:
     UnknownNameError
         If there is no such kind.
     InputError
-        If the level is not from 0 to 5.
+        If the kind is no name, or the level is not from 0 to 5.
     """
     return find_kind(kind).ladder.at(level)
 

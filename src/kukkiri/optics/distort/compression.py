@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kukkiri.optics import jpeg as real_jpeg
+from kukkiri.optics.codecs import read_back
 from kukkiri.optics.distort.drawing import column, generators, uniform
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def jpeg2000(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.G
     def file(picture: Pillow, bits: float) -> Pillow:
         samples = picture.width * picture.height * len(picture.getbands())
         ratio = max(1.0, samples / (bits * samples / 8 + HEADER))
-        return _read_back(picture, "JPEG2000", irreversible=True, quality_mode="rates", quality_layers=[ratio])
+        return read_back(picture, "JPEG2000", irreversible=True, quality_mode="rates", quality_layers=[ratio])
 
     return _each(image, parameters["bits"], file)
 
 
 def webp(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
     """A WebP file of this `quality`, lossy."""
-    return _each(image, parameters["quality"], lambda picture, quality: _read_back(picture, "WEBP", quality=quality))
+    return _each(image, parameters["quality"], lambda picture, quality: read_back(picture, "WEBP", quality=quality))
 
 
 def banding(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:
@@ -100,11 +100,3 @@ def _each(image: Tensor, values: Tensor, change: Callable[[Pillow, float], Pillo
         after = change(PilImage.fromarray(picture[..., 0] if grey else picture), value)
         changed.append(np.asarray(after.convert("L" if grey else "RGB")).reshape(picture.shape))
     return torch.from_numpy(np.stack(changed)).movedim(3, 1).to(image).contiguous() / 255
-
-
-def _read_back(picture: Pillow, kind: str, **options: object) -> Pillow:
-    from PIL import Image as PilImage
-
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return PilImage.open(file)

@@ -7,19 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from kukkiri.optics import sensor
 from kukkiri.optics.distort.drawing import column, signs
 
 
 def to_light(image: Tensor) -> Tensor:
     """Values of an sRGB file as relative light (IEC 61966-2-1); any shape, in [0, 1]."""
-    x = image.clamp(0, 1)
-    return torch.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    return sensor.to_light(image.clamp(0, 1))
 
 
 def from_light(light: Tensor) -> Tensor:
     """Relative light as values of an sRGB file, what is above 1 clipped; the inverse of `to_light`."""
-    x = light.clamp(0, 1)
-    return torch.where(x <= 0.0031308, x * 12.92, 1.055 * x.clamp_min(1e-9) ** (1 / 2.4) - 0.055)
+    return sensor.to_display(light.clamp(0, 1))
 
 
 def brighter(image: Tensor, parameters: Mapping[str, Tensor], generator: torch.Generator) -> Tensor:

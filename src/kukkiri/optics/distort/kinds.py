@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kukkiri.errors import unknown_name
+from kukkiri.errors import InputError, one_line, unknown_name
 from kukkiri.optics.distort import classic_kinds, other_kinds
 from kukkiri.optics.distort.kind import GROUPS, Kind
 
@@ -41,7 +41,7 @@ def kinds(group: str | None = None) -> tuple[Kind, ...]:
     if group is None:
         return tuple(KINDS.values())
     if group not in (*GROUPS, "none"):
-        raise unknown_name("a group of distortions", group, (*GROUPS, "none"), f"one of {', '.join(GROUPS)}, none")
+        raise unknown_name("a group of distortions", str(group), (*GROUPS, "none"), f"one of {', '.join(GROUPS)}, none")
     return tuple(kind for kind in KINDS.values() if (kind.group or "none") == group)
 
 
@@ -52,9 +52,15 @@ def find_kind(kind: str | Kind) -> Kind:
     ------
     UnknownNameError
         If there is none.
+    InputError
+        If it is neither a name nor a Kind.
     """
     if isinstance(kind, Kind):
         return kind
+    if not isinstance(kind, str):
+        raise InputError(
+            expected="the name of a kind of distortion", got=one_line(repr(kind), 80), fix="give one such as 'jpeg'"
+        )
     if kind not in KINDS:
         raise unknown_name("a kind of distortion", kind, KINDS, "'kukkiri degrade --list' shows them")
     return KINDS[kind]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kukkiri.errors import ShapeError
 from kukkiri.images.image import ImageLike, as_batch
 from kukkiri.images.masks import as_mask, largest_free_box
 from kukkiri.metrics.base import Metric
@@ -27,9 +28,9 @@ GROUPS = ("blur", "noise", "compression", "exposure", "contrast", "colour", "haz
 class KukkiriNR(Metric):
     """`kukkiri-nr`: quality from 0 to 100, higher is better.
 
-    The whole picture is looked at reduced to a shorter side of 192 px, and up to nine parts of at most 320×320 px,
-    evenly spread, at their own pixels: time and memory do not grow with the picture beyond that. Grey pictures are
-    repeated three times. With a mask, the largest rectangle without a masked pixel is judged.
+    The whole picture is looked at reduced to a shorter side of 192 px and a longer one of at most 576 px, and up to
+    nine parts of at most 320×320 px, evenly spread, at their own pixels: for a larger picture only the reducing takes
+    longer. Grey pictures are repeated three times. With a mask, the largest rectangle without a masked pixel is judged.
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ class KukkiriNR(Metric):
         Parameters
         ----------
         image : image-like, or Tensor (N, C, H, W), values in [0, 1]
-        mask : Boolean (H, W), optional
-            True where pixels must not count.
+        mask : Boolean (H, W) or (N, H, W), optional
+            True where pixels must not count: of all pictures, or of each.
 
         Returns
         -------
@@ -79,12 +80,23 @@ class KukkiriNR(Metric):
         Raises
         ------
         ShapeError
-            If a side is too small, or the mask leaves too little.
+            If a side is too small, the mask leaves too little, or there are not as many masks as pictures.
         """
         batch, _ = self.check(as_batch(image), None)
-        if mask is not None:
-            box = self.inside(largest_free_box(as_mask(mask, batch.shape[-2:], batch.device)))
-            batch = batch[..., *box.slices]
+        if mask is None:
+            return self._judged(batch)
+        left_out = as_mask(mask, batch.shape[-2:], batch.device)
+        if left_out.ndim == 2:
+            return self._judged(batch[..., *self.inside(largest_free_box(left_out)).slices])
+        if len(left_out) != len(batch):
+            raise ShapeError(
+                expected=f"one mask, or {len(batch)}", got=str(len(left_out)), fix="give one mask, or one a picture"
+            )
+        # Each may be cut differently.
+        boxes = [self.inside(largest_free_box(one)) for one in left_out]
+        return [self._judged(batch[i : i + 1, :, *box.slices])[0] for i, box in enumerate(boxes)]
+
+    def _judged(self, batch: Tensor) -> list[Judgement]:
         with torch.inference_mode():
             features = quality_features(self.trunk, batch)
             said = self.head(features)

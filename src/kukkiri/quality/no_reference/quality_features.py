@@ -7,7 +7,7 @@ be counted. Their number does not depend on the size of the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from kukkiri.quality.no_reference.picture_statistics import (
 PART, PARTS = 320, 9
 # The whole is reduced to this shorter side, unless it is smaller.
 WHOLE = 192
-# Panoramas are not reduced further than their longer side allows.
+# No side is longer than this: of panoramas the shorter one is less, then.
 LONGEST = 3 * WHOLE
 LOCAL_TAPS, WHOLE_TAPS = (1, 2, 3, 4, 5), (4, 6)
 SMALLEST = 32
@@ -51,11 +51,9 @@ def quality_features(trunk: EfficientNetLite0, image: Tensor) -> Tensor:
         Pooled features of the parts and of the whole, then the statistics of both.
     """
     colours = image.float().expand(-1, 3, -1, -1)
-    pooled, counted = [], []
-    for rows, columns in chosen_parts(*colours.shape[-2:]):
-        part = colours[..., rows, columns].contiguous()
-        pooled.append(_moments(trunk.features(part, LOCAL_TAPS)))
-        counted.append(torch.cat([local_statistics(part), shifts(part), brisque_features(part).float()], 1))
+    places = chosen_parts(*colours.shape[-2:])
+    # Made anew for each use: nine parts of many pictures are not all in memory at once.
+    pooled = [_moments(trunk.features(part, LOCAL_TAPS)) for part in _cut(colours, places)]
     means, squares = (torch.stack([one[i] for one in pooled]).mean(0) for i in (0, 1))
     small = reduced(colours)
     whole_means, whole_squares = _moments(trunk.features(small, WHOLE_TAPS))
@@ -65,24 +63,46 @@ def quality_features(trunk: EfficientNetLite0, image: Tensor) -> Tensor:
             _deviation(means, squares),
             whole_means,
             _deviation(whole_means, whole_squares),
-            # A flat part has no statistics to fit: what is known of the others stands for it.
-            torch.stack(counted).nanmean(0).nan_to_num(0.0),
-            tonal_statistics(small),
-            hues(small),
+            counted(_cut(colours, places), small),
         ],
         1,
     )
 
 
+def counted(parts: Iterable[Tensor], small: Tensor) -> Tensor:
+    """The statistics among the features: no network is needed for them.
+
+    Parameters
+    ----------
+    parts : iterable of Tensor (N, 3, h, w), values in [0, 1]
+        At the picture's own pixels: `chosen_parts`.
+    small : Tensor, (N, 3, H, W)
+        The whole, `reduced`.
+
+    Returns
+    -------
+    Tensor, (N, STATISTICS), float32
+        Means over the parts, then of the whole.
+    """
+    each = [torch.cat([local_statistics(part), shifts(part), brisque_features(part).float()], 1) for part in parts]
+    # A flat part has no statistics to fit: what is known of the others stands for it.
+    local = torch.stack(each).nanmean(0).nan_to_num(0.0)
+    return torch.cat([local, tonal_statistics(small), hues(small)], 1)
+
+
 def reduced(image: Tensor) -> Tensor:
-    """The whole picture with a shorter side of 192 px, or as it is if that is smaller."""
+    """The whole picture with a shorter side of 192 px, or as it is if that is smaller; never longer than 576 px.
+
+    Panoramas of up to 18:1 have a shorter side of less; of strips beyond that, whose shorter side would be less than
+    32 px, the longer side alone is reduced further.
+    """
     height, width = image.shape[-2:]
-    scale = max(WHOLE / min(height, width), SMALLEST / min(height, width))
+    scale = WHOLE / min(height, width)
     scale = min(scale, max(LONGEST / max(height, width), SMALLEST / min(height, width)))
-    if scale >= 1:
+    if scale >= 1 and max(height, width) <= LONGEST:
         return image
-    size = (max(SMALLEST, round(height * scale)), max(SMALLEST, round(width * scale)))
-    return imresize(image, size=size, method="bilinear").clamp(0, 1)
+    rows, columns = (min(LONGEST, max(SMALLEST, round(side * min(scale, 1.0)))) for side in (height, width))
+    return imresize(image, size=(rows, columns), method="bilinear").clamp(0, 1)
 
 
 def chosen_parts(height: int, width: int) -> list[tuple[slice, slice]]:
@@ -112,6 +132,10 @@ def _spread(length: int, count: int) -> list[slice]:
     # Each share's middle, so that no border of the picture is looked at twice.
     starts = [min(max(0, round((i + 0.5) * length / count - side / 2)), length - side) for i in range(count)]
     return [slice(start, start + side) for start in starts]
+
+
+def _cut(image: Tensor, places: Sequence[tuple[slice, slice]]) -> Iterator[Tensor]:
+    return (image[..., rows, columns].contiguous() for rows, columns in places)
 
 
 def _moments(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The networks of `kukkiri-nr` as an ONNX file: the trunk, the pooling of its features, and the head.
 
 What is counted in a picture (`picture_statistics`, `channel_statistics`, BRISQUE's features) is no network and stays
-with the caller, as do the choice of parts and the reduction of the whole: `network_inputs` gives all three.
+with the caller, as do the choice of parts and the reduction of the whole: `network_inputs` gives all three, with torch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from kukkiri.quality.no_reference.quality_features import (
     WHOLE,
     WHOLE_TAPS,
     chosen_parts,
-    quality_features,
+    counted,
     reduced,
 )
 from kukkiri.replacing import replacing
@@ -54,13 +54,11 @@ class Inputs(NamedTuple):
     statistics: Tensor
 
 
-def network_inputs(trunk: EfficientNetLite0, image: Tensor) -> Inputs:
-    """The inputs of the ONNX file for one picture.
+def network_inputs(image: Tensor) -> Inputs:
+    """The inputs of the ONNX file for one picture; no network is run for them.
 
     Parameters
     ----------
-    trunk : EfficientNetLite0
-        Any: its features are not used.
     image : Tensor, (1, C, H, W), C = 1 or 3, values in [0, 1], sides of at least 32 px
 
     Returns
@@ -68,8 +66,9 @@ def network_inputs(trunk: EfficientNetLite0, image: Tensor) -> Inputs:
     Inputs
     """
     colours = image.float().expand(-1, 3, -1, -1)
-    parts = torch.cat([colours[..., rows, columns] for rows, columns in chosen_parts(*colours.shape[-2:])])
-    return Inputs(parts, reduced(colours), quality_features(trunk, image)[:, -STATISTICS:])
+    parts = [colours[..., rows, columns].contiguous() for rows, columns in chosen_parts(*colours.shape[-2:])]
+    small = reduced(colours)
+    return Inputs(torch.cat(parts), small, counted(parts, small))
 
 
 class QualityGraph(nn.Module):
@@ -108,7 +107,7 @@ class QualityGraph(nn.Module):
         said = self.head(features)
         # As `searchsorted` does, which ONNX has not: how many quantiles lie below.
         quantiles = self.head.distances
-        place = (quantiles[None] < self.head.distance(features)[:, None]).float().sum(1)
+        place = (quantiles[None] < self.head.distance(features)[:, None]).float().sum(1) - 1
         unlike = (place / (len(quantiles) - 1)).clamp(0, 1)
         return said.score, said.lower, said.upper, torch.sigmoid(said.logits), unlike
 
