@@ -116,15 +116,18 @@ def test_a_killed_process_ends_the_run_with_an_explanation(many: Path) -> None:
             return plain(self, files)
         worker.Worker.measure = slow
         def kill():
-            for line in os.popen(f"ps -o pid=,args= --ppid {os.getpid()}"):
-                if "loky" in line and "tracker" not in line:
-                    os.kill(int(line.split()[0]), signal.SIGKILL)
+            lines = os.popen(f"ps -o pid=,args= --ppid {os.getpid()}").readlines()
+            others = [int(line.split()[0]) for line in lines if "loky" in line and "tracker" not in line]
+            for other in others:
+                os.kill(other, signal.SIGKILL)
+            return bool(others)
         files = sorted(Path(sys.argv[1]).glob("*.png")) * 200
         try:
             results = local_engine.run(batches(files), Settings(metrics=("tenengrad", "niqe")), workers=2)
+            killed = False
             for number, _ in enumerate(results):
-                if number == 1:  # both are at work now, however slow the machine
-                    kill()
+                # This process works too: on a busy machine the other may come later.
+                killed = killed or (number > 0 and kill())
             print("ended")
         except KukkiriError as error:
             print("explained:", error)
