@@ -13,8 +13,7 @@ from kukkiri.errors import InputError
 from kukkiri.evaluation.estimates import gives_sigma
 from kukkiri.evaluation.robustness import Robustness
 from kukkiri.evaluation.summary import MetricRobustness
-from kukkiri.replacing import replacing
-from kukkiri.sharpness.figures import INK, LINE, MUTED, check_figure_path
+from kukkiri.sharpness.figures import INK, LINE, MUTED, check_figure_path, save_figure
 from kukkiri.sharpness.figures import STYLE as SHARED_STYLE
 
 if TYPE_CHECKING:
@@ -51,12 +50,7 @@ def write_figure(result: Robustness, path: Path) -> None:
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
-        figure = _drawn(result, measured)
-        kind = path.suffix[1:].lower()
-        # Without a date the same result gives the same file.
-        undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=160, metadata=undated)
+        save_figure(_drawn(result, measured), path)
 
 
 def _drawn(result: Robustness, measured: list[MetricRobustness]) -> Figure:

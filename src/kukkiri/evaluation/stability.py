@@ -25,7 +25,7 @@ from kukkiri.evaluation.trials import Row
 from kukkiri.images.resampling import imresize
 from kukkiri.metrics.spec import MetricSpec
 from kukkiri.metrics.table import all_specs
-from kukkiri.optics import psf
+from kukkiri.optics import codecs, psf
 from kukkiri.optics.codecs import read_back
 from kukkiri.optics.jpeg import jpeg
 from kukkiri.optics.noise import read_noise
@@ -36,7 +36,7 @@ MARGIN = 16
 # Below this side nothing is left to crop and resize.
 LEAST = 2 * MARGIN + 16
 # Longest side that a file of the format can have, pixels.
-LONGEST: Mapping[str, int] = MappingProxyType({"WebP": 16383, "JPEG": 65500})
+LONGEST: Mapping[str, int] = MappingProxyType({"WebP": codecs.LONGEST["WEBP"], "JPEG": codecs.LONGEST["JPEG"]})
 # What docs/stability.md compares, as far as it is there.
 COMPARED = tuple("kukkiri-nr niqe brisque piqe rankiqa psnr ssim ms-ssim fsim gmsd vif lpips-alex".split())
 # Of a Gaussian, pixels; white noise, standard deviation on [0, 1]; libjpeg's scale: the middle of what surveys use.
@@ -139,8 +139,13 @@ SETTINGS: Mapping[str, Any] = MappingProxyType(
 
 def key_fields(protocol: RobustnessProtocol, slow: bool) -> dict[str, Any]:
     """What of a protocol the scores of one metric and picture depend on, JSON-ready."""
+    return {"reduce": protocol.reduce, "size": _size(protocol, slow), "seed": protocol.seed}
+
+
+def _size(protocol: RobustnessProtocol, slow: bool) -> int | None:
+    """What a metric sees at most, pixels a side; None: all."""
     sizes = [size for size in (protocol.size, protocol.slow_size if slow else None) if size is not None]
-    return {"reduce": protocol.reduce, "size": min(sizes, default=None), "seed": protocol.seed}
+    return min(sizes, default=None)
 
 
 class Against:
@@ -185,9 +190,9 @@ def framed(image: Tensor, protocol: RobustnessProtocol, *, slow: bool = False) -
     InputError
         If a side is under `LEAST` pixels.
     """
-    sizes = [size for size in (protocol.size, protocol.slow_size if slow else None) if size is not None]
+    size = _size(protocol, slow)
     # Not `protocol.prepared`: its margin is that of a blur, which is none of this section's.
-    frame = centre(reduced(image, protocol.reduce), min(sizes) + 2 * MARGIN if sizes else None)
+    frame = centre(reduced(image, protocol.reduce), None if size is None else size + 2 * MARGIN)
     height, width = frame.shape[-2:]
     if min(height, width) < LEAST:
         raise InputError(

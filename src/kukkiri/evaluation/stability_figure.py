@@ -10,8 +10,7 @@ import numpy as np
 
 from kukkiri.evaluation import figure as blur_figure
 from kukkiri.evaluation.robustness import Robustness
-from kukkiri.replacing import replacing
-from kukkiri.sharpness.figures import INK, check_figure_path
+from kukkiri.sharpness.figures import INK, check_figure_path, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,11 +78,7 @@ def write_map(path: Path, names: Sequence[str], changes: Sequence[str], medians:
         axes = figure.subplots()
         axes.set_title(LEGEND, loc="left", fontsize=9)
         _draw(axes, names, changes, np.array(medians, np.float64))
-        kind = path.suffix[1:].lower()
-        # Without a date the same result gives the same file.
-        undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=160, metadata=undated)
+        save_figure(figure, path)
 
 
 def _draw(axes: Axes, names: Sequence[str], changes: Sequence[str], medians: Any) -> None:

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kukkiri.errors import InputError, ShapeError
-from kukkiri.images.guided_filter import ROUNDING, box_sums, guided_filter
+from kukkiri.images.guided_filter import check_guided, guided_filter, lines_of
 
 # Windows of less than this radius are filtered at every pixel; larger ones have about this half of it in cells.
 LEAST_RADIUS, RADIUS_IN_CELLS = 32, 16
@@ -45,15 +44,7 @@ def fast_guided_filter(
     if radius < LEAST_RADIUS:
         found = guided_filter(guide, values, radius=radius, regularisation=regularisation, weights=weights)
         return found.to(guide.dtype)
-    for other in (values, weights):
-        if other is not None and (other.shape != guide.shape or guide.ndim != 4 or guide.shape[1] != 1):
-            raise ShapeError(
-                expected=f"a grey guide and values of one shape (N, 1, H, W), the guide's {tuple(guide.shape)}",
-                got=str(tuple(other.shape)),
-                fix="convert the guide to grey, and cut both alike",
-            )
-    if not regularisation > 0:
-        raise InputError(expected="a positive regularisation", got=f"{regularisation:g}", fix="such as 1e-3")
+    check_guided(guide, values, weights, radius, regularisation)
     cell = radius // RADIUS_IN_CELLS
     height, width = guide.shape[-2:]
     grid = -(-height // cell), -(-width // cell)
@@ -73,15 +64,9 @@ def fast_guided_filter(
         values = torch.where(weights > 0, values, 0.0)
         known, weighted = mean(weights), weights * x
         sums = [mean(weighted), mean(weights * values), mean(weighted * x), mean(weighted * values)]
-    count, *sums = (box_sums(each, reach) for each in (known, *sums))
-    there = count > ROUNDING * count.amax((-2, -1), keepdim=True)
-    mean_x, mean_p, mean_xx, mean_xp = (each / torch.where(there, count, 1.0) for each in sums)
-    slope = (mean_xp - mean_x * mean_p) / ((mean_xx - mean_x.square()).clamp_min(0) + regularisation)
-    offset = mean_p - slope * mean_x
-    share = torch.where(there, torch.ones_like(count) if weights is None else count, 0.0)
-    total, slope, offset = (box_sums(each, reach) for each in (share, share * slope, share * offset))
-    reached = total > ROUNDING * total.amax((-2, -1), keepdim=True)
-    lines = torch.cat([slope, offset], 1) / torch.where(reached, total, 1.0)
+    moments = (known, *sums)
+    reached, total, slope, offset = lines_of(moments, reach, regularisation, weighted=weights is not None)
+    lines = torch.cat([slope, offset], 1) / total
     # Unknown lines spread where they are interpolated: only what lies between known ones is known.
     lines = torch.where(reached, lines, torch.nan).to(guide.dtype)
     lines = F.interpolate(lines, (height, width), mode="bilinear", align_corners=False)

@@ -6,6 +6,8 @@ is fitted to the pixels that have one, so that what is known on edges alone spre
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -74,25 +76,50 @@ def guided_filter(
     ShapeError, InputError
         If shapes differ, or an option makes no sense.
     """
-    _check(guide, values, weights, radius, regularisation)
+    check_guided(guide, values, weights, radius, regularisation)
     guide, values = guide.double(), values.double()
     known = torch.ones_like(values) if weights is None else weights.double()
     values = torch.where(known > 0, values, 0.0)
     # Squares of a large mean would leave nothing of a small variance.
     centre = guide.mean((-2, -1), keepdim=True)
     x = guide - centre
-    columns = torch.cat([known, known * x, known * values, known * x * x, known * x * values], 1)
-    count, *sums = torch.split(box_sums(columns, radius), 1, 1)
+    moments = (known, known * x, known * values, known * x * x, known * x * values)
+    reached, total, slope, offset = lines_of(moments, radius, regularisation, weighted=weights is not None)
+    return torch.where(reached, (slope * x + offset) / total, torch.nan)
+
+
+def lines_of(
+    moments: Iterable[Tensor], radius: int, regularisation: float, *, weighted: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The lines of `guided_filter`, summed over the windows that hold a pixel (eqs. 5, 6, 8).
+
+    Parameters
+    ----------
+    moments : iterable of 5 Tensor, (N, 1, H, W), float64
+        w, w·x, w·p, w·x², w·x·p of weights, centred guide and values; one is needed at a time.
+    radius : int
+        Of the windows, pixels of these.
+    regularisation : float
+    weighted : bool
+        Whether a window counts as much as the weights in it, or each like the others.
+
+    Returns
+    -------
+    reached : Tensor of bool
+        Where any window knows a line.
+    total, slope, offset : Tensor
+        Sums; the output is (slope·x + offset) / total. The total is 1 where nothing is reached.
+    """
+    count, *sums = (box_sums(each, radius) for each in moments)
     there = count > ROUNDING * count.amax((-2, -1), keepdim=True)
     safe = torch.where(there, count, 1.0)
     mean_x, mean_p, mean_xx, mean_xp = (v / safe for v in sums)
     slope = (mean_xp - mean_x * mean_p) / ((mean_xx - mean_x.square()).clamp_min(0) + regularisation)
     offset = mean_p - slope * mean_x
-    share = torch.where(there, torch.ones_like(count) if weights is None else count, 0.0)
-    lines = torch.cat([share, share * slope, share * offset], 1)
-    total, slope, offset = torch.split(box_sums(lines, radius), 1, 1)
+    share = torch.where(there, count if weighted else torch.ones_like(count), 0.0)
+    total, slope, offset = (box_sums(each, radius) for each in (share, share * slope, share * offset))
     reached = total > ROUNDING * total.amax((-2, -1), keepdim=True)
-    return torch.where(reached, (slope * x + offset) / torch.where(reached, total, 1.0), torch.nan)
+    return reached, torch.where(reached, total, 1.0), slope, offset
 
 
 def propagate(
@@ -127,7 +154,7 @@ def propagate(
     ShapeError, InputError
         As `guided_filter`.
     """
-    _check(guide, values, weights, radius, regularisation)
+    check_guided(guide, values, weights, radius, regularisation)
     guide, weights = guide.double(), weights.double()
     spread = guide.std((-2, -1), correction=0, keepdim=True)
     guide = (guide - guide.mean((-2, -1), keepdim=True)) / torch.where(spread > 0, spread, 1.0)
@@ -147,7 +174,8 @@ def propagate(
     return torch.where(result.isnan(), result, torch.minimum(torch.maximum(result, least), greatest))
 
 
-def _check(guide: Tensor, values: Tensor, weights: Tensor | None, radius: int, regularisation: float) -> None:
+def check_guided(guide: Tensor, values: Tensor, weights: Tensor | None, radius: int, regularisation: float) -> None:
+    """Raise ShapeError or InputError unless `guided_filter` can take these."""
     for other in (values, weights):
         if other is not None and (other.shape != guide.shape or guide.ndim != 4 or guide.shape[1] != 1):
             raise ShapeError(

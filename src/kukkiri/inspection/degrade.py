@@ -118,7 +118,7 @@ def _degrade(
         opened: tuple[Path, Image | str] | None = None
         for job in jobs:
             row, error = job.row(), None
-            if not _is_there(job, labels.has(row)):
+            if not (labels.has(row) and job.is_stale is False):
                 if opened is None or opened[0] != job.source:
                     opened = job.source, _load(job.source)
                 image = opened[1]
@@ -141,13 +141,6 @@ def _degrade(
                 on_done(job, error)
     _finish(out, labels, rows, failed)
     return Outcome(tuple(rows), tuple(failed), tuple(_notes(passed, several)))
-
-
-def _is_there(job: Job, labelled: bool) -> bool:
-    try:
-        return labelled and not job.is_stale
-    except OSError:
-        return False
 
 
 def _load(path: Path) -> Image | str:

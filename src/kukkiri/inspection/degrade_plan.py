@@ -42,9 +42,12 @@ class Job:
     seed: int
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the copy, which is there, is older than its source."""
-        return self.target.stat().st_mtime_ns < _changed(self.source)
+    def is_stale(self) -> bool | None:
+        """Whether the copy is older than its source; None if one of them is not there."""
+        try:
+            return self.target.stat().st_mtime_ns < _changed(self.source)
+        except OSError:
+            return None
 
     @property
     def about_colour(self) -> bool:
@@ -225,20 +228,13 @@ def check_targets(jobs: Sequence[Job], labels: Labels) -> None:
                 got=f"others for {shown}, which has {', '.join(added)}",
                 fix="name another --out, or take those entries out of its row",
             )
-        if added and _is_there_and_stale(job):
+        if added and job.is_stale:
             raise InputError(
                 expected="the pictures of which the copies were made that have entries of yours",
                 got=f"a later {one_line(job.source)} than {shown}, which has {', '.join(added)}",
                 fix="name another --out, or take those entries out of its row; "
                 "if only the file's date is another one, set that of the copy to now",
             )
-
-
-def _is_there_and_stale(job: Job) -> bool:
-    try:
-        return job.is_stale
-    except OSError:
-        return False
 
 
 def _changed(path: Path) -> int:

@@ -22,6 +22,8 @@ READERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
     }
 )
+# Longest side that a file of the format can have, pixels.
+LONGEST: Mapping[str, int] = MappingProxyType({"JPEG": 65500, "WEBP": 16383})
 # The limit is one of the whole process: two that lift it at once would leave it lifted.
 _LIFTING = Lock()
 

@@ -105,9 +105,21 @@ def write_figure(figure: Figure, path: Path, dpi: int = 160) -> None:
     """
     import matplotlib as mpl
 
+    with mpl.rc_context(STYLE):
+        save_figure(figure, path, dpi)
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 160) -> None:
+    """The same in the style that is set already.
+
+    Raises
+    ------
+    InputError, WriteError
+        As `write_figure`.
+    """
     check_figure_path(path)
     kind = path.suffix[1:].lower()
     # Without a date the same result gives the same file.
     undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    with mpl.rc_context(STYLE), replacing(path) as temporary:
+    with replacing(path) as temporary:
         figure.savefig(temporary, format=kind, dpi=dpi, metadata=undated)

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.errors import InputError, one_line
+from kukkiri.evaluation.protocol import on_grid
 from kukkiri.images.colour import luma
-from kukkiri.images.reading import load
+from kukkiri.images.reading import load, open_image
 from kukkiri.images.resampling import imresize
 from kukkiri.networks.efficientnet_lite import EfficientNetLite0, efficientnet_lite0
 from kukkiri.optics.distort import GROUPS, KINDS, Kind, distort
@@ -193,7 +194,7 @@ def versions(
             levels_of[kind.group] = level
         name = "+".join(kind.name for kind in pair)
         found.append((changed, {"kind": name, "levels": levels_of, "series": -1, "level": 0.0}))
-    return [((x * 255).round() / 255, about) for x, about in found]
+    return [(on_grid(x, 8), about) for x, about in found]
 
 
 def mixture(kinds: Sequence[Kind], random: np.random.Generator) -> tuple[Kind, ...]:
@@ -256,6 +257,8 @@ class Prepared:
         self.drawings = round(DRAWN_SHARE * len(files)) if drawings is None else drawings
         self._trunk: EfficientNetLite0 | None = None
         self._teachers: Teachers | None = None
+        # A file is asked for in every round, and more than once: its hash is kept.
+        self._contents: dict[Path, str] = {}
 
     def __len__(self) -> int:
         return self.rounds * self.round
@@ -286,11 +289,20 @@ class Prepared:
         source: tuple[object, ...] = (DRAWN_SIDE,)
         which = number % self.round
         if which < len(self.files):
-            content = hashlib.sha256(self.files[which].read_bytes()).hexdigest()
-            source = (content, LARGEST_REDUCTION, GREY_SHARE, *(PART_SEEN if number >= self.round else ()))
+            source = (
+                self._content(self.files[which]),
+                LARGEST_REDUCTION,
+                GREY_SHARE,
+                *(PART_SEEN if number >= self.round else ()),
+            )
         networks = [entry_of(name).sha256 for name in NETWORKS]
         settings = repr((ladders, UNSEEN, counts, LEAST_CHROMA, networks, source))
         return self.folder / f"{number:05d}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.npz"
+
+    def _content(self, file: Path) -> str:
+        if file not in self._contents:
+            self._contents[file] = hashlib.sha256(file.read_bytes()).hexdigest()
+        return self._contents[file]
 
     def make_missing(self, numbers: Sequence[int], report: Callable[[str], None]) -> None:
         """Make what is not there yet, and say about once a minute how far it is."""
@@ -318,11 +330,9 @@ class Prepared:
 
     def _check_sizes(self) -> None:
         """Before hours of work, not after them."""
-        from PIL import Image as PilImage
-
         for file in self.files:
-            with PilImage.open(file) as header:
-                width, height = header.size
+            with open_image(file) as header:
+                width, height = header.width, header.height
             if min(width, height) < JUDGED:
                 raise InputError(
                     expected=f"photographs of at least {JUDGED} px a side",

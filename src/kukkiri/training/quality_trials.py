@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kukkiri.evaluation.protocol import on_grid
 from kukkiri.images.reading import load
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
@@ -153,23 +154,19 @@ def versions(picture: Tensor, kinds: Sequence[Kind], number: int) -> Iterator[tu
     number : int
         Of the picture: decides what is drawn at random.
     """
-    yield _stored(picture), {"kind": "", "groups": [], "level": 0.0}
+    yield on_grid(picture, 8), {"kind": "", "groups": [], "level": 0.0}
     for kind in kinds:
         about = {"kind": kind.name, "groups": [kind.group] if kind.group else []}
         for level in LEVELS:
             # One seed: from level to level the damage grows and stays where it is.
-            yield _stored(distort(picture, kind, level, number)), about | {"level": float(level)}
+            yield on_grid(distort(picture, kind, level, number), 8), about | {"level": float(level)}
     random = np.random.default_rng((17, number))
     for _ in range(MIXTURES if len({kind.group for kind in kinds if kind.group}) > 1 else 0):
         changed, pair = picture, mixture(kinds, random)
         for kind in pair:
             changed = distort(changed, kind, float(random.uniform(*MIXED)), int(random.integers(1 << 31)))
         about = {"kind": JOINT.join(k.name for k in pair), "groups": [k.group for k in pair if k.group]}
-        yield _stored(changed), about | {"level": 0.0}
-
-
-def _stored(picture: Tensor) -> Tensor:
-    return (picture * 255).round() / 255
+        yield on_grid(changed, 8), about | {"level": 0.0}
 
 
 def of_photograph(

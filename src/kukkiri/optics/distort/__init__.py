@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kukkiri.errors import InputError, ShapeError
+from kukkiri.optics.codecs import LONGEST
 from kukkiri.optics.distort.kind import GROUPS, LEVELS, Kind, Ladder, Parameter, checked_level
 from kukkiri.optics.distort.kinds import KINDS, find_kind, kinds
 
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 # The largest side that a codec's files can have, pixels.
-LARGEST: Mapping[str, int] = MappingProxyType({"jpeg": 65500, "webp": 16383})
+LARGEST: Mapping[str, int] = MappingProxyType({"jpeg": LONGEST["JPEG"], "webp": LONGEST["WEBP"]})
 # What seeds a generator.
 SEEDS = (-(2**63), 2**64 - 1)
 

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kukkiri.images.filtering import gaussian_blur
+from kukkiri.quality.no_reference.picture_statistics import LEVEL
 
-# A level of 8 bits.
-LEVEL = 1 / 255
 # Scales, each half the one before, at which shifts are looked for; what is larger than this is not a shift, pixels.
 SCALES, LARGEST = 3, 3.0
 HUES = 12
