@@ -88,9 +88,9 @@ def page(row: dict[str, Any]) -> str:
         "",
         *_wrapped(
             f"{row['pictures']} photographs that no training saw; {len(kinds)} kinds of damage, of which training saw "
-            f"{sum(k['seen'] for k in kinds.values())}, at the levels 1 to {levels} ({trials} pictures), and mixtures "
-            "of two kinds at levels between 2 and 4. The kinds and their strengths are those of "
-            "[distortions.md](distortions.md)."
+            f"{sum(k['seen'] for k in kinds.values())}, at the levels 1 to {levels} ({trials} pictures), mixtures "
+            f"of two kinds at levels between 2 and 4, and {row['undamaged']} photographs as they are. The kinds and "
+            "their strengths are those of [distortions.md](distortions.md)."
         ),
         "",
         "| what | goal | reached | |",
@@ -136,7 +136,7 @@ def page(row: dict[str, Any]) -> str:
         "",
         "## What is wrong",
         "",
-        *_wrong(row["wrong"]),
+        *_wrong(row["wrong"], row["undamaged"]),
         "",
         "## The interval",
         "",
@@ -268,7 +268,7 @@ def _teachers(name: str, of: dict[str, float | None]) -> str:
     return f"| `{name}` | {cells} |"
 
 
-def _wrong(wrong: dict[str, Any]) -> list[str]:
+def _wrong(wrong: dict[str, Any], undamaged: int) -> list[str]:
     truths = list(wrong["confusion"])
     answers = [group for group in HEADINGS if group]
     top, by_kind = wrong["top_1"], wrong["top_1"]["by_kind"]
@@ -276,8 +276,8 @@ def _wrong(wrong: dict[str, Any]) -> list[str]:
     alarms = {group: share for group, share in wrong["false_alarms"].items() if share}
     mixed = (
         f"Of mixtures of two kinds {_percent(wrong['mixtures']['seen'])} have both causes among the three most "
-        f"probable, {_percent(wrong['mixtures']['all'])} if kinds count that training did not see. Of undamaged "
-        f"photographs {_percent(wrong['clean'])} are called clean"
+        f"probable, {_percent(wrong['mixtures']['all'])} if kinds count that training did not see. Of "
+        f"{undamaged} undamaged photographs {_percent(wrong['clean'])} are called clean"
     )
     called = ", ".join(f"{group} {_percent(share)}" for group, share in alarms.items())
     return [
@@ -353,7 +353,7 @@ def _after() -> list[str]:
         "## ONNX",
         "",
         *_wrapped(
-            "`kukkiri weights export kukkiri-nr --out kukkiri-nr.onnx` writes the trunk, the pooling of its features "
+            "`kukkiri weights export kukkiri-nr` writes `kukkiri-nr.onnx`: the trunk, the pooling of its features "
             "and the head; the number of parts and all sizes are free, and a test holds the answers to those of torch. "
             "What is counted in a picture, natural-scene statistics and noise, say, is no network and is not in the "
             "file: `kukkiri.quality.no_reference.quality_onnx.network_inputs` makes the three inputs, with torch."

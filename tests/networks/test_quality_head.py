@@ -25,3 +25,22 @@ def test_the_share_is_rounded_down() -> None:
     found = of_distances(torch.tensor([-5.0, 0, 5, 15, 981, 989, 991, 1000, 5000]), seen)
     assert found.tolist() == pytest.approx([0, 0, 0, 0.01, 0.98, 0.98, 0.99, 0.99, 1])
     assert (found >= UNLIKE).tolist() == [False] * 6 + [True] * 3
+
+
+def test_whitening_is_folded_into_the_first_layers() -> None:
+    torch.manual_seed(0)
+    head = QualityHead(20, 7).eval()
+    features, turned = torch.randn(6, 20), torch.randn(20, 20) / 4
+    plain = head(features)
+    head.whitening = turned
+    assert "whitening" not in head.state_dict()
+    with torch.inference_mode():
+        before = head(features)
+    assert not torch.allclose(before.score, plain.score)
+    head.fold()
+    assert head.whitening is None
+    after = head(features)
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    head.fold()
+    torch.testing.assert_close(head(features).score, after.score)

@@ -22,7 +22,7 @@ from kukkiri.networks.quality_head import QualityHead
 from kukkiri.optics.distort import GROUPS
 from kukkiri.quality.no_reference.quality_features import FEATURES
 from kukkiri.training import scored_pictures
-from kukkiri.training.kukkiri_nr import KukkiriNR, _ranking
+from kukkiri.training.kukkiri_nr import KukkiriNR
 from kukkiri.training.loop import train
 from kukkiri.training.quality_material import Prepared, Samples, drawing
 from kukkiri.training.recipes import build_recipe
@@ -157,13 +157,14 @@ def test_pictures_are_parted_and_batches_are_whole_pictures(place: Path) -> None
     assert len(at) == 8 and torch.equal(batch["groups"][at], batch["groups"][twin[at]])
 
 
-def test_the_hinge_wants_the_order_of_a_ladder_alone() -> None:
-    """By hand: two neighbours of one series, a step down to another series, one step that teachers do not see."""
-    batch = {"series": torch.tensor([0.0, 0, 0, 1, -1])}
-    truth = torch.tensor([[1.0, 0.6, 0.6, 2.0, -2.0]])
-    assert float(_ranking(torch.tensor([[0.9, 0.5, 0.8, 0.0, 5.0]]), batch, truth)) == 0
-    # Behind by 0.1 where it should be ahead by half of 0.4.
-    assert float(_ranking(torch.tensor([[0.4, 0.5, 0.8, 0.0, 5.0]]), batch, truth)) == pytest.approx(0.3)
+def test_all_versions_of_a_picture_have_the_same_noise(place: Path) -> None:
+    noisy, plain = (next(recipe(place, noise=noise).batches(4, 7)) for noise in (0.4, 0.0))
+    added = (noisy["features"] - plain["features"]).reshape(8, 17, FEATURES)
+    torch.testing.assert_close(added, added[:, :1].expand_as(added), atol=1e-4, rtol=0)
+    made = recipe(place)
+    white = added[:, 0] / made.model().scale @ made.whitening()[0]
+    assert float(white.std()) == pytest.approx(0.4, rel=0.05)
+    assert abs(float(torch.corrcoef(white).tril(-1).abs().max())) < 0.15
 
 
 def test_scores_of_own_pictures_are_learned(
@@ -180,7 +181,7 @@ def test_scores_of_own_pictures_are_learned(
     assert features.shape == (18, FEATURES) and others.shape == (2, FEATURES)
     # From 0 to 5: the score 1 is 20 of 100.
     assert points.min() == pytest.approx(20, abs=0.1) and their_points.max() == 100
-    result = run(made, tmp_path / "run")
+    result = run(made, tmp_path / "run", steps=45)
     losses = logged(tmp_path / "run", "opinions")
     last = result.curve[-1]
     assert losses[-1] < 0.5 * losses[0] and last["opinions_error"] < 20 and last["opinions"] > 0.9

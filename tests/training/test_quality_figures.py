@@ -59,7 +59,11 @@ def found():
     first = version(trial("", (), 0, 100.0, 95.0))
     second = version(trial("", (), 0, 100.0, 95.0, named=("haze",), interval=(60.0, 90.0), unlike=1.0))
     drawn = [Judgement(50.0, (40.0, 60.0), probabilities(), unlike) for unlike in (0.5, 0.995)]
-    return figures([first, second], drawn, ODD)
+    undamaged = [
+        Judgement(95.0, (90.0, 100.0), probabilities(), 0.2),
+        Judgement(70.0, (60.0, 80.0), probabilities("haze"), 0.995),
+    ]
+    return figures([first, second], undamaged, drawn, ODD)
 
 
 def test_order_within_a_picture(found):

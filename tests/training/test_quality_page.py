@@ -38,7 +38,7 @@ def row():
     trials.append(trial("gaussian-blur+jpeg", ["blur", "compression"], 0.0, 20.0))
     odd = {"moon": Judgement(33.0, (21.0, 44.0), dict.fromkeys(GROUPS, 0.1), 1.0)}
     cost = {"size": [3000, 4000], "ms": 123.0, "stages": {"head": 4.0}, "memory_mb": 56.0, "beside": {"niqe": 7000.0}}
-    return json.loads(json.dumps(_rounded(figures([trials], [odd["moon"]], odd)))) | {"cost": cost}
+    return json.loads(json.dumps(_rounded(figures([trials], [odd["moon"]] * 3, [odd["moon"]], odd)))) | {"cost": cost}
 
 
 def test_goals_follow_from_the_figures(docs, row):

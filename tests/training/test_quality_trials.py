@@ -1,6 +1,8 @@
+import copy
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
@@ -19,14 +21,16 @@ from kukkiri.training.quality_trials import (
     MIXTURES,
     ODD,
     OURS,
-    Judges,
-    Trial,
+    Observed,
+    Observers,
     drawn,
+    fingerprint,
     odd,
     of_photograph,
+    trials,
     versions,
 )
-from kukkiri.training.teachers import TEACHERS, Scales
+from kukkiri.training.teachers import TEACHERS
 
 CHOSEN = tuple(KINDS[name] for name in ("gaussian-blur", "white-noise"))
 
@@ -66,21 +70,6 @@ def photograph(tmp_path):
     return path
 
 
-class Counting:
-    """Judges that count how often they are asked, and say the same of all."""
-
-    def __init__(self, weights="a"):
-        self.scales, self.weights, self.asked = Scales.shipped(), weights, 0
-
-    def fingerprint(self):
-        return self.weights
-
-    def trials(self, reference, made):
-        self.asked += 1
-        said = {"scores": {OURS: 2.0, "niqe": None}, "interval": (0.0, 3.0), "wrong": dict.fromkeys(GROUPS, 0.25)}
-        return [Trial(**about, **said, truth=1.0, unlike=0.5) for _, about in made]
-
-
 class Difference:
     """In place of the teachers, who are slow: how far values are apart."""
 
@@ -88,18 +77,47 @@ class Difference:
         return (damaged - reference).abs().mean((1, 2, 3), dtype=torch.float64)[:, None].expand(-1, len(TEACHERS))
 
 
+class Counting:
+    """Observers that count how often they are asked, and see the same in all."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def observed(self, reference, made):
+        self.asked += 1
+        about = [said for _, said in made]
+        beside = np.full((len(about), len(BESIDE)), np.nan)
+        beside[:, 0] = np.arange(len(about))
+        return Observed(about, torch.rand(len(about), FEATURES), np.linspace(100, 0, len(about)), beside)
+
+
 def test_a_stopped_run_goes_on(photograph, tmp_path):
-    judges = Counting()
-    first = of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN)
-    assert of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN) == first
-    assert judges.asked == 1
-    assert len(first) == 1 + 5 * len(CHOSEN) + MIXTURES
-    of_photograph(photograph, 0, tmp_path / "kept", judges, CHOSEN[:1])
-    assert judges.asked == 2, "other kinds are other trials"
-    others = Counting("b")
-    of_photograph(photograph, 0, tmp_path / "kept", others, CHOSEN)
-    assert others.asked == 1, "other weights are other trials"
-    assert not list((tmp_path / "kept").glob("*.part"))
+    observers, kept = Counting(), tmp_path / "kept"
+    first = of_photograph(photograph, 0, kept, lambda: observers, CHOSEN)
+    again = of_photograph(photograph, 0, kept, pytest.fail, CHOSEN)
+    assert again.about == first.about and len(first.about) == 1 + 5 * len(CHOSEN) + MIXTURES
+    assert torch.equal(again.features, first.features)
+    np.testing.assert_array_equal(again.truth, first.truth)
+    np.testing.assert_array_equal(again.beside, first.beside)
+    of_photograph(photograph, 0, kept, lambda: observers, CHOSEN[:1])
+    assert observers.asked == 2, "other kinds are other versions"
+    of_photograph(photograph, 1, kept, lambda: observers, CHOSEN)
+    assert observers.asked == 3, "of another number other damage is drawn"
+    assert not list(kept.glob("*.part"))
+
+
+def test_other_weights_say_something_else_of_what_was_observed(untrained, photograph, tmp_path):
+    seen = of_photograph(photograph, 0, tmp_path, Counting, CHOSEN)
+    found = trials(seen, untrained.head)
+    assert [t.truth for t in found] == seen.truth.tolist()
+    assert found[3].scores == {OURS: found[3].scores[OURS], BESIDE[0]: 3.0, BESIDE[1]: None, BESIDE[2]: None}
+    other = copy.deepcopy(untrained.head)
+    for member in other.members:
+        member.judgement.bias.data[0] += 0.2
+    changed = trials(seen, other)
+    for before, after in zip(found, changed, strict=True):
+        assert after.scores[OURS] == pytest.approx(min(100, before.scores[OURS] + 5), abs=1e-3)
+        assert after.wrong == before.wrong
 
 
 def test_versions_say_what_was_done():
@@ -118,7 +136,7 @@ def test_versions_say_what_was_done():
 
 def test_all_judge_a_photograph(untrained, photograph, tmp_path, monkeypatch):
     monkeypatch.setattr(quality_trials, "Teachers", Difference)
-    found = of_photograph(photograph, 0, tmp_path / "kept", Judges(untrained), CHOSEN[:1])
+    found = trials(of_photograph(photograph, 0, tmp_path / "kept", Observers, CHOSEN[:1]), untrained.head)
     assert [t.level for t in found] == [0, 1, 2, 3, 4, 5]
     truth = [t.truth for t in found]
     assert truth[0] == 100
@@ -132,13 +150,11 @@ def test_all_judge_a_photograph(untrained, photograph, tmp_path, monkeypatch):
 
 
 def test_fingerprint_follows_the_weights(untrained):
-    judges = Judges.__new__(Judges)
-    judges.ours = untrained
-    before = judges.fingerprint()
-    assert judges.fingerprint() == before
-    with torch.no_grad():
-        untrained.head.stretch[0] += 1
-    assert judges.fingerprint() != before
+    before = fingerprint(untrained.head)
+    assert fingerprint(untrained.head) == before
+    other = copy.deepcopy(untrained.head)
+    other.stretch[0] += 1
+    assert fingerprint(other) != before
 
 
 def test_drawn_pictures_are_judged_one_by_one(untrained):
@@ -163,7 +179,7 @@ def test_time_of_every_stage(monkeypatch):
         found = _measured(None, ("piqe",), (224, 256))
     finally:
         torch.set_num_threads(threads)
-    assert len(found["stages"]) == 7
+    assert len(found["stages"]) == 9
     assert all(ms > 0 for ms in found["stages"].values())
     assert found["beside"]["piqe"] > 0
     # The stages are all there is: apart from noise, they make up the whole.

@@ -203,8 +203,9 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.Mon
     ("arguments", "kind", "said"),
     [
         (["tinny", "--out", "x", "--steps", "1"], UnknownNameError, "did you mean tiny?"),
+        (["tinny"], UnknownNameError, "did you mean tiny?"),  # before --out is asked for
         (["tiny", "--steps", "1"], InputError, "--out"),
-        (["--steps", "1"], InputError, "the name of a recipe"),
+        (["--steps", "1"], InputError, "the name of a recipe (tiny"),
         (["tiny", "--out", "x", "--steps", "1", "--set", "width"], InputError, "key=value"),
         (["tiny", "--out", "x", "--steps", "1", "--set", "wide=3"], UnknownNameError, "it takes: width, noise"),
         (["tiny", "--out", "{}"], InputError, "expected a budget"),

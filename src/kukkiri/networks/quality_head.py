@@ -84,6 +84,7 @@ class QualityHead(nn.Module):
     axes: Tensor
     axis_scale: Tensor
     distances: Tensor
+    whitening: Tensor | None
 
     def __init__(
         self,
@@ -105,6 +106,8 @@ class QualityHead(nn.Module):
         self.register_buffer("axis_scale", torch.ones(AXES + 1))
         # Quantiles, in steps of 1 %, of the distance of pictures like those of the training.
         self.register_buffer("distances", torch.linspace(0, 1, 101))
+        # In training alone: coordinates in which it learns. See `fold`.
+        self.register_buffer("whitening", None, persistent=False)
 
     def standardised(self, features: Tensor) -> Tensor:
         """Features (N, K) around 0, by what the training had."""
@@ -113,8 +116,20 @@ class QualityHead(nn.Module):
     def each(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What each member says: (E, N, 3) and (E, N, G)."""
         x = self.standardised(features)
+        if self.whitening is not None:
+            x = x @ self.whitening
         said = [member(x) for member in self.members]
         return torch.stack([s[0] for s in said]), torch.stack([s[1] for s in said])
+
+    def fold(self) -> None:
+        """Make the whitening a part of the first layers: the answers stay the same without it."""
+        if self.whitening is None:
+            return
+        with torch.no_grad():
+            for member in self.members:
+                if isinstance(member, Member):
+                    member.first.weight.copy_(member.first.weight @ self.whitening.T)
+        self.whitening = None
 
     def forward(self, features: Tensor) -> Opinion:
         """What is said of pictures.

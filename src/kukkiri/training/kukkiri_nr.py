@@ -2,9 +2,10 @@
 
 Material: `quality_material`, each picture with ladders of damage and mixtures. Losses, of standardised scores: smooth
 L1 to the teachers' pseudo-score; pinball for the ends of a 90 % interval; a hinge wherever the order within a ladder is
-less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with their distance as margin); equal answers
-before and after a harmless change; cross-entropy of what is wrong. The trunk is not trained: it is shared with others.
-People's scores of a user's own pictures, mapped to 0 to 100 by a straight line, join with a smooth L1 of their own.
+less clear than the teachers find it (RankIQA, Liu et al., ICCV 2017, with half their distance as margin); equal answers
+before and after a harmless change; cross-entropy of what is wrong, group by group, and of the groups beside each other.
+The trunk is not trained: it is shared with others. People's scores of a user's own pictures, mapped to 0 to 100 by a
+straight line, join with a smooth L1 of their own.
 
 Every tenth photograph is held out. The first half of these, with drawings of their own, chooses the weights; the other
 sets the width of the intervals, the threshold of "clean", and what is like the training.
@@ -22,21 +23,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kukkiri.networks.quality_head import Member, QualityHead
+from kukkiri.networks.quality_head import REACH, Member, Opinion, QualityHead
 from kukkiri.optics.distort import GROUPS
 from kukkiri.quality.no_reference.quality_features import FEATURES
 from kukkiri.training.photographs import HELD_OUT_EVERY, picture_files
+from kukkiri.training.quality_agreement import agreement, spearman
 from kukkiri.training.quality_calibration import MISSED, UNIT, calibrate
+from kukkiri.training.quality_losses import most_probable, pinball, ranking
 from kukkiri.training.quality_material import Prepared, joined
 from kukkiri.training.recipe import Recipe, generator
 from kukkiri.training.scored_pictures import features_of_files, read_scored
 from kukkiri.training.teachers import Scales
+from kukkiri.training.whitening import zca_whitening
 from kukkiri.weights.cache import cache_dir
 
-# Steps of the teachers larger than this many points must be seen in their order.
-LEAST_STEP = 1.0
-# The causes of a mixture should be among so many.
-FIRST = 3
+# What the best weights have: of `agreement`.
+WANTED = ("spearman", "ladder", "top_1", "both")
 # Of no group, but blurred, noisy or pale as well: what is wrong with these is not taught.
 UNNAMED = ("bsrgan", "real-esrgan", "denoised", "dehazed", "over-dehazed", "pixelate")
 # Of a user's own pictures: a batch, and how many held-out ones may choose the weights.
@@ -53,15 +55,21 @@ class KukkiriNR(Recipe):
     prepared : Path, optional
         Where features and judgements of the teachers are kept, gigabytes for thousands of pictures; made when missing,
         a dozen seconds a picture. Default: in the cache.
-    rounds : int
-        How many times each photograph is used, each time another part of it with other damage.
+    rounds : float
+        How many times each photograph is used, each time another part of it with other damage; 1.5: half of them twice.
     pictures : int
         Pictures a batch, each with all its versions.
     rate, dropout : float
+    ridge : float
+        Of the whitening of features: see `zca_whitening`.
+    noise : float
+        Of features, in standard deviations after whitening, the same for all versions of a picture: other contents.
     ranking, consistency, groups : float
         Weights of the losses.
     clean : float
         Weight of undamaged pictures in the loss of what is wrong, beside 1 of the others.
+    first : float
+        Weight of the loss of what is the most probable.
     scores : Path, optional
         CSV file of a user's pictures and what people think of them (image, mos). Every tenth content is held out.
     scale : (float, float), optional
@@ -86,14 +94,17 @@ class KukkiriNR(Recipe):
         data: Sequence[Path] = (),
         *,
         prepared: Path | None = None,
-        rounds: int = 1,
+        rounds: float = 1,
         pictures: int = 24,
         rate: float = 1e-3,
-        dropout: float = 0.25,
+        dropout: float = 0.4,
+        ridge: float = 1.0,
+        noise: float = 0.4,
         ranking: float = 1.0,
         consistency: float = 1.0,
         groups: float = 2.0,
         clean: float = 12.0,
+        first: float = 0.5,
         scores: Path | None = None,
         scale: tuple[float, float] | None = None,
         higher_is_worse: bool | None = None,
@@ -101,10 +112,13 @@ class KukkiriNR(Recipe):
     ) -> None:
         self.learning_rate = rate
         self.rounds, self.pictures, self.dropout = rounds, pictures, dropout
+        self.ridge, self.noise = ridge, noise
         self.ranking, self.consistency, self.groups, self.clean = ranking, consistency, groups, clean
+        self.first = first
         self.files = picture_files(data)
         self._prepared = Prepared(self.files, prepared or cache_dir() / "prepared" / self.name, rounds=rounds)
         self._material: dict[str, dict[str, Tensor]] | None = None
+        self._whitening: tuple[Tensor, Tensor] | None = None
         self.scores, self.scale, self.higher_is_worse, self.opinions = scores, scale, higher_is_worse, opinions
         self._rated = None if scores is None else read_scored(scores, higher_is_worse=higher_is_worse)
         self._rated_features: Tensor | None = None
@@ -125,11 +139,12 @@ class KukkiriNR(Recipe):
         """Arrays of all versions: 'training', 'validation' and 'calibration'; made on first use."""
         if self._material is None:
             numbers, a_round = range(len(self._prepared)), self._prepared.round
-            held_out = [n for n in range(a_round) if n % HELD_OUT_EVERY == 0]
+            # What is held out is so in every round.
+            held_out = [n for n in numbers if n % a_round % HELD_OUT_EVERY == 0]
             places = {
                 "training": [n for n in numbers if n % a_round % HELD_OUT_EVERY],
-                "validation": held_out[::2],
-                "calibration": held_out[1::2],
+                "validation": [n for n in held_out if n % a_round % (2 * HELD_OUT_EVERY) == 0],
+                "calibration": [n for n in held_out if n % a_round % (2 * HELD_OUT_EVERY)],
             }
             scales = Scales.shipped()
             self._prepared.make_missing(numbers, lambda said: _said(f"{self.name}: {said}\n"))
@@ -145,12 +160,25 @@ class KukkiriNR(Recipe):
             "named": torch.from_numpy(~np.isin(arrays["kind"], UNNAMED)).float(),
         }
 
-    def model(self) -> nn.Module:
-        """The head, not trained, but for the mean and the scale of its inputs."""
-        head = QualityHead(FEATURES, len(GROUPS), dropout=self.dropout)
+    def whitening(self) -> tuple[Tensor, Tensor]:
+        """Of standardised features, and its inverse; computed on first use."""
+        if self._whitening is None:
+            mean, scale = self._moments()
+            x = (self.material()["training"]["features"] - mean) / scale
+            self._whitening = zca_whitening(x.clamp(-REACH, REACH), self.ridge)
+        return self._whitening
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
         features = self.material()["training"]["features"]
-        head.mean.copy_(features.mean(0))
-        head.scale.copy_(features.std(0).clamp_min(1e-3))
+        # Some are constant.
+        return features.mean(0), features.std(0).clamp_min(1e-3)
+
+    def model(self) -> nn.Module:
+        """The head, not trained, but for the mean, the scale and the whitening of its inputs."""
+        head = QualityHead(FEATURES, len(GROUPS), dropout=self.dropout)
+        for buffer, value in zip((head.mean, head.scale), self._moments(), strict=True):
+            buffer.copy_(value)
+        head.whitening = self.whitening()[0]
         for member in head.members:
             if isinstance(member, Member):
                 nn.init.constant_(member.groups.bias, -2.0)
@@ -162,10 +190,15 @@ class KukkiriNR(Recipe):
         count = int(material["picture"].max()) + 1
         starts = torch.searchsorted(material["picture"].contiguous(), torch.arange(count + 1).float())
         own, own_score = self.rated(held_out=False)
+        # What is white after whitening, in units of the features.
+        spread = self.whitening()[1] * self._moments()[1]
         while True:
             drawn = torch.randperm(count, generator=generator(seed, step))[: self.pictures]
             places = [torch.arange(int(starts[n]), int(starts[n + 1])) for n in drawn]
             batch = _taken(material, places)
+            white = torch.randn(len(places), FEATURES, generator=generator(seed, step, 2))
+            sizes = torch.tensor([len(place) for place in places])
+            batch["features"] += (self.noise * white @ spread).repeat_interleave(sizes, 0)
             if len(own):
                 # A stream of its own: what else is drawn does not change.
                 at = torch.randperm(len(own), generator=generator(seed, step, 1))[:MOST_RATED]
@@ -183,8 +216,8 @@ class KukkiriNR(Recipe):
         middle = score.detach()
         below, above = (middle - F.softplus(judgements[..., 1])), (middle + F.softplus(judgements[..., 2]))
         ends = ((below, MISSED), (above, 1 - MISSED))
-        pinball = torch.stack([_pinball((truth - end)[:, judged], share) for end, share in ends]).sum()
-        order = _ranking(score, batch, truth)
+        spread = torch.stack([pinball((truth - end)[:, judged], share) for end, share in ends]).sum()
+        order = ranking(score, batch["series"], truth)
         twin = batch["again"].long()
         here = twin >= 0
         steady = F.smooth_l1_loss(score[:, here], score[:, twin[here]], beta=0.2)
@@ -192,13 +225,16 @@ class KukkiriNR(Recipe):
         # Users' pictures are mostly undamaged, those of a ladder are not.
         weight = (torch.where(batch["score"] == 100, self.clean, 1.0) * batch["named"])[:, None]
         wrong = F.binary_cross_entropy_with_logits(logits, target, (weight / weight.mean()).expand_as(logits))
-        total = regression + pinball + self.ranking * order + self.consistency * steady + self.groups * wrong
+        first = most_probable(logits, target, batch["named"])
+        total = regression + spread + self.ranking * order + self.consistency * steady
+        total = total + self.groups * wrong + self.first * first
         parts: dict[str, float | Tensor] = {
             "regression": regression,
-            "pinball": pinball,
+            "pinball": spread,
             "order": order,
             "steady": steady,
             "wrong": wrong,
+            "first": first,
         }
         if "rated_score" in batch:
             own = model.each(batch["rated_features"])[0][..., 0]  # type: ignore[operator]  # as above
@@ -212,59 +248,29 @@ class KukkiriNR(Recipe):
 
         With people's scores of at least ten held-out pictures their correlation is the fifth of these.
         """
-        from scipy.stats import spearmanr
-
         part = self.material()["validation"]
         # With the intervals and the threshold that the written file will have.
         model = copy.deepcopy(model)
         calibrate(model, self.material())
         device = next(model.parameters()).device
-        said = model(part["features"].to(device))
-        score = said.score.cpu().numpy()
-        truth = part["score"].numpy()
-        judged = np.isfinite(truth)
-        overall = float(spearmanr(score[judged], truth[judged]).statistic)
-        series = part["series"].numpy()
-        within = [
-            float(spearmanr(-score[series == n], part["level"].numpy()[series == n]).statistic)
-            for n in np.unique(series[series >= 0])
-        ]
-        ladder = float(np.mean(np.nan_to_num(within)))
-        groups = part["groups"]
-        clear = (groups.max(1).values >= 2) & ((groups > 0).sum(1) == 1)
-        right = said.logits.cpu().argmax(1) == groups.argmax(1)
-        top = float(right[clear].float().mean())
-        mixed = (groups > 0).sum(1) == 2
-        first = torch.zeros_like(groups).scatter_(1, said.logits.cpu().topk(FIRST, 1).indices, 1.0)
-        both = ((groups > 0) <= (first > 0)).all(1)[mixed].float()
-        clean = (groups.sum(1) == 0) & (part["score"] == 100)
-        called = (said.logits.cpu().amax(1) < 0)[clean].float().mean()
-        within_interval = (said.lower.cpu() <= part["score"]) & (part["score"] <= said.upper.cpu())
-        inside = within_interval[torch.from_numpy(judged)].float().mean()
-        wanted, found = [overall, ladder, top], dict[str, float]()
-        if len(both):
-            found["both"] = float(both.mean())
-            wanted.append(found["both"])
+        said = Opinion(*(x.cpu() for x in model(part["features"].to(device))))
+        found = agreement(said, part)
+        wanted = [found[name] for name in WANTED if name in found]
         own, own_score = self.rated(held_out=True)
         if len(own):
             own_said = model(own.to(device)).score.cpu()
-            agreement = float(np.nan_to_num(spearmanr(own_said, own_score).statistic)) if len(own) > 1 else 0.0
-            found |= {"opinions": agreement, "opinions_error": float((own_said - own_score).abs().mean())}
+            found["opinions"] = spearman(own_said, own_score) if len(own) > 1 else 0.0
+            found["opinions_error"] = float((own_said - own_score).abs().mean())
             # Of a few pictures it would be chance.
-            wanted += [agreement] if len(own) >= ENOUGH_RATED else []
-        return found | {
-            "score": 1 - sum(wanted) / len(wanted),
-            "spearman": overall,
-            "ladder": ladder,
-            "top_1": top,
-            "clean": float(called),
-            "inside": float(inside),
-            "error": float(np.abs(score - truth)[judged].mean()),
-        }
+            wanted += [found["opinions"]] if len(own) >= ENOUGH_RATED else []
+        return {"score": 1 - sum(wanted) / len(wanted)} | found
 
     def export(self, model: nn.Module, path: Path) -> None:
         """Set what is set after the training, then write."""
         calibrate(model, self.material())
+        # The run may go on: what it trains stays as it is.
+        model = copy.deepcopy(model)
+        model.fold()  # type: ignore[operator]  # a method of QualityHead
         super().export(model, path)
 
 
@@ -281,18 +287,3 @@ def _taken(material: dict[str, Tensor], places: list[Tensor]) -> dict[str, Tenso
     new[at] = torch.arange(len(at)).float()
     found["again"] = torch.where(found["again"] >= 0, new[found["again"].clamp_min(0).long()], -1.0)
     return found
-
-
-def _pinball(error: Tensor, share: float) -> Tensor:
-    return torch.maximum(share * error, (share - 1) * error).mean()
-
-
-def _ranking(score: Tensor, batch: dict[str, Tensor], truth: Tensor) -> Tensor:
-    """Hinge on neighbours of a ladder: the milder must be better by half of what the teachers say."""
-    series = batch["series"]
-    neighbours = (series[1:] == series[:-1]) & (series[1:] >= 0)
-    gained = (score[:, :-1] - score[:, 1:])[:, neighbours]
-    wanted = (truth[:, :-1] - truth[:, 1:])[:, neighbours]
-    clear = (wanted > LEAST_STEP / UNIT).float()
-    hinge = F.relu(0.5 * wanted.clamp(max=0.5) - gained) * clear
-    return hinge.sum() / clear.sum().clamp_min(1)

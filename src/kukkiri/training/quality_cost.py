@@ -104,9 +104,11 @@ class _Timed:
 
 STAGES = {
     "local_statistics": "statistics of parts",
+    "shifts": "shifts between the colours of parts",
     "brisque_features": "natural-scene statistics of parts",
     "reduced": "reducing the whole",
     "tonal_statistics": "tones of the whole",
+    "hues": "hues of the whole",
 }
 
 

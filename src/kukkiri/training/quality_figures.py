@@ -2,9 +2,9 @@
 
     python -m kukkiri.training.quality_figures --data photographs --out docs/quality/figures.json [--pictures 20]
 
-Every kind of damage at the levels 1 to 5, mixtures of two, the pictures themselves, drawn pictures, and some that no
-photographer took. What is measured of a photograph is kept in `--kept`, so that a stopped run goes on; with `--part`
-several processes share the measuring, and one without it then writes.
+Every kind of damage at the levels 1 to 5 and mixtures of two, of so many photographs; all photographs as they are;
+drawn pictures, and some that no photographer took. What is observed of a photograph is kept in `--kept`, so that a
+stopped run goes on; with `--part` several processes share the observing, and one without it then judges and writes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kukkiri.evaluation.correlation import srcc
-from kukkiri.optics.distort import GROUPS, KINDS
+from kukkiri.optics.distort import GROUPS
 from kukkiri.optics.distort.mixtures import JOINT
 from kukkiri.quality.judgement import UNLIKE, Judgement
 from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
@@ -29,7 +30,17 @@ from kukkiri.training.parts import part_of
 from kukkiri.training.photographs import picture_files
 from kukkiri.training.quality_cost import cost
 from kukkiri.training.quality_material import UNSEEN
-from kukkiri.training.quality_trials import BESIDE, OURS, Judges, Trial, drawn, odd, of_photograph
+from kukkiri.training.quality_trials import (
+    BESIDE,
+    OURS,
+    Observers,
+    Trial,
+    drawn,
+    fingerprint,
+    odd,
+    of_photograph,
+    trials,
+)
 
 METRICS = (OURS, *BESIDE)
 # From this level on what is wrong should be plain.
@@ -81,8 +92,8 @@ def with_teachers(pictures: Pictures) -> dict[str, dict[str, float]]:
     return found
 
 
-def wrong(pictures: Pictures) -> dict[str, Any]:
-    """What `kukkiri-nr` says is wrong, and what is.
+def wrong(pictures: Pictures, undamaged: Sequence[Judgement]) -> dict[str, Any]:
+    """What `kukkiri-nr` says is wrong, and what is; `undamaged` is what it says of photographs as they are.
 
     Returns
     -------
@@ -90,13 +101,12 @@ def wrong(pictures: Pictures) -> dict[str, Any]:
         'top_1': 'seen', 'unseen': share whose most probable group is right, at levels from 2 on; 'by_kind' the same;
         'confusion' and 'named': of seen kinds, true group → group → share, most probable or named first ('clean'
         where none is named); 'mixtures': 'seen' (both kinds) and 'all': share with both causes among the three most
-        probable; 'clean': share of undamaged pictures for which nothing is named; 'false_alarms': group → share of
-        undamaged pictures.
+        probable; 'clean': share of undamaged photographs for which nothing is named; 'false_alarms': group → share of
+        undamaged photographs.
     """
     clear = [t for t in _single(pictures) if t.groups and t.level >= CLEAR]
     seen = [t for t in clear if t.kind not in UNSEEN]
     mixed = [t for trials in pictures for t in trials if JOINT in t.kind]
-    pristine = _pristine(pictures)
     return {
         "top_1": {
             "seen": _share(_right(t) for t in seen),
@@ -111,8 +121,8 @@ def wrong(pictures: Pictures) -> dict[str, Any]:
             "seen": _share(_both(t) for t in mixed if not set(t.kind.split(JOINT)) & set(UNSEEN)),
             "all": _share(_both(t) for t in mixed),
         },
-        "clean": _share(not t.named for t in pristine),
-        "false_alarms": {group: _share(group in t.named for t in pristine) for group in GROUPS},
+        "clean": _share(not j.named for j in undamaged),
+        "false_alarms": {group: _share(group in j.named for j in undamaged) for group in GROUPS},
     }
 
 
@@ -137,11 +147,13 @@ def intervals(pictures: Pictures) -> dict[str, dict[str, float | None]]:
     }
 
 
-def unlike(pictures: Pictures, drawings: Sequence[Judgement], strange: Mapping[str, Judgement]) -> dict[str, Any]:
+def unlike(
+    pictures: Pictures, undamaged: Sequence[Judgement], drawings: Sequence[Judgement], strange: Mapping[str, Judgement]
+) -> dict[str, Any]:
     """Share that is called unlike the training: photographs, by level, drawings; and of each odd picture how much."""
     levels = sorted({t.level for t in _single(pictures)})
     return {
-        "pristine": _share(t.unlike >= UNLIKE for t in _pristine(pictures)),
+        "pristine": _share(j.is_unlike_training for j in undamaged),
         "damaged": {
             f"{level:g}": _share(t.unlike >= UNLIKE for t in _single(pictures) if t.level == level) for level in levels
         },
@@ -176,19 +188,22 @@ def summary(of_kinds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def figures(pictures: Pictures, drawings: Sequence[Judgement], strange: Mapping[str, Judgement]) -> dict[str, Any]:
+def figures(
+    pictures: Pictures, undamaged: Sequence[Judgement], drawings: Sequence[Judgement], strange: Mapping[str, Judgement]
+) -> dict[str, Any]:
     """Everything that trials show, ready for JSON."""
     of_kinds = ladders(pictures)
     return {
         "pictures": len(pictures),
+        "undamaged": len(undamaged),
         "drawings": len(drawings),
         "metrics": METRICS,
         "summary": summary(of_kinds),
         "kinds": of_kinds,
         "teachers": with_teachers(pictures),
-        "wrong": wrong(pictures),
+        "wrong": wrong(pictures, undamaged),
         "intervals": intervals(pictures),
-        "unlike": unlike(pictures, drawings, strange),
+        "unlike": unlike(pictures, undamaged, drawings, strange),
     }
 
 
@@ -197,9 +212,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, action="append", required=True, help="photographs that no training saw")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--kept", type=Path, default=Path("build/quality"), help="a folder for what is measured")
+    parser.add_argument("--kept", type=Path, default=Path("build/quality"), help="a folder for what is observed")
     parser.add_argument("--pictures", type=int, default=20)
-    parser.add_argument("--part", help="1/2: measure the first of two halves, and write nothing")
+    parser.add_argument("--part", help="1/2: observe the first of two halves, and write nothing")
     parser.add_argument("--weights", help="of the head; default: the shipped ones")
     parser.add_argument("--no-cost", action="store_true", help="do not measure time and memory of 12 megapixels")
     chosen = parser.parse_args()
@@ -208,16 +223,19 @@ def main() -> None:
     count = min(chosen.pictures, len(files))
     # Evenly over the list, whatever its order is.
     picked = [files[i * len(files) // count] for i in range(count)]
-    judges = Judges(KukkiriNR(chosen.weights))
-    pictures = []
+    # The slowest to load, and not needed if all is kept.
+    observers = cache(Observers)
+    seen = []
     for number, file in list(enumerate(picked))[which - 1 :: of]:
-        pictures.append(of_photograph(file, number, chosen.kept, judges, tuple(KINDS.values())))
+        seen.append(of_photograph(file, number, chosen.kept, observers))
         sys.stdout.write(f"{number + 1} of {count}\n")
         sys.stdout.flush()
     if chosen.part:
         return
-    found = figures(pictures, drawn(judges.ours, DRAWN), odd(judges.ours))
-    found["weights"] = judges.fingerprint()
+    ours = KukkiriNR(chosen.weights)
+    undamaged = [ours.judge(file)[0] for file in files]
+    found = figures([trials(one, ours.head) for one in seen], undamaged, drawn(ours, DRAWN), odd(ours))
+    found["weights"] = fingerprint(ours.head)
     if not chosen.no_cost:
         found["cost"] = cost(chosen.weights, BESIDE)
     with replacing(chosen.out) as unfinished:

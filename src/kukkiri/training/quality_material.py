@@ -248,11 +248,12 @@ class Prepared:
         One file a picture; named after what it was made from: its content, the kinds and their ladders, the networks.
     drawings : int, optional
         Default: two to ten photographs.
-    rounds : int
-        How many times every photograph is used, each time another part of it with other damage, beside other drawings.
+    rounds : float
+        How many times every photograph is used, each time another part of it with other damage, beside other drawings;
+        1.5: the first half of them twice.
     """
 
-    def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None, rounds: int = 1) -> None:
+    def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None, rounds: float = 1) -> None:
         self.files, self.folder, self.rounds = list(files), folder, rounds
         self.drawings = round(DRAWN_SHARE * len(files)) if drawings is None else drawings
         self._trunk: EfficientNetLite0 | None = None
@@ -261,7 +262,7 @@ class Prepared:
         self._contents: dict[Path, str] = {}
 
     def __len__(self) -> int:
-        return self.rounds * self.round
+        return round(self.rounds * self.round)
 
     @property
     def round(self) -> int:
@@ -363,7 +364,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of sharp photographs")
     parser.add_argument("--out", type=Path, required=True, help="a folder")
-    parser.add_argument("--rounds", type=int, default=1, help="how many times each photograph is used")
+    parser.add_argument("--rounds", type=float, default=1, help="how many times each photograph is used")
     parser.add_argument("--part", default="1/1", help="1/2: the first of two halves")
     chosen = parser.parse_args()
     which, of = part_of(chosen.part)

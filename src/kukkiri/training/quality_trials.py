@@ -1,6 +1,8 @@
 """Trials of quality metrics on pictures that no training saw: every kind of damage at every level, and mixtures.
 
-Of each photograph one JSON file is kept, so that a stopped run goes on. `quality_figures` makes figures of them.
+What does not depend on the weights of `kukkiri-nr` is observed once: its features, what the teachers say, and the
+metrics beside it. Of each photograph one file is kept, so that a stopped run goes on and other weights are judged at
+once. `quality_figures` makes figures of the trials.
 """
 
 from __future__ import annotations
@@ -8,28 +10,34 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kukkiri.evaluation.protocol import on_grid
 from kukkiri.images.reading import load
 from kukkiri.metrics.base import Metric
 from kukkiri.metrics.build import metric
+from kukkiri.networks.efficientnet_lite import efficientnet_lite0
+from kukkiri.networks.quality_head import QualityHead
 from kukkiri.optics.distort import KINDS, LEVELS, Kind, distort
 from kukkiri.optics.distort.mixtures import JOINT
 from kukkiri.quality.judgement import Judgement
-from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR
+from kukkiri.quality.no_reference.kukkiri_nr import KukkiriNR, judgements
+from kukkiri.quality.no_reference.quality_features import FEATURES, quality_features
 from kukkiri.replacing import replacing
-from kukkiri.training.quality_material import drawing, mixture, usual_place
+from kukkiri.training.quality_material import NETWORKS, drawing, mixture, usual_place
 from kukkiri.training.teachers import Scales, Teachers
+from kukkiri.weights.catalogue import entry_of
 
+ALL = tuple(KINDS.values())
 OURS = "kukkiri-nr"
 BESIDE = ("niqe", "brisque", "piqe")
 # Of each picture; their strengths are drawn evenly from this range.
@@ -83,65 +91,107 @@ class Trial:
         return Judgement(math.nan if value is None else value, self.interval, self.wrong, self.unlike)
 
 
-class Judges:
-    """`kukkiri-nr`, the metrics beside it, and the teachers.
+@dataclass(frozen=True)
+class Observed:
+    """All versions of one picture, M of them, as everything but the head of `kukkiri-nr` sees them.
 
     Parameters
     ----------
-    ours : KukkiriNR
+    about : list of dict
+        'kind', 'groups' and 'level' of each.
+    features : Tensor, (M, FEATURES)
+    truth : ndarray (M,)
+        The teachers' pseudo-scores, 0 to 100.
+    beside : ndarray (M, len(BESIDE))
+        Of other metrics, higher is better; NaN where one has no score.
     """
 
-    def __init__(self, ours: KukkiriNR) -> None:
-        self.ours = ours
+    about: list[dict[str, Any]]
+    features: Tensor
+    truth: NDArray[np.float64]
+    beside: NDArray[np.float64]
+
+    def save(self, path: Path) -> None:
+        """As an .npz file, whole or not at all."""
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            about = np.array(json.dumps(self.about))
+            np.savez(file, about=about, features=self.features.numpy(), truth=self.truth, beside=self.beside)
+
+    @classmethod
+    def read(cls, path: Path) -> Observed:
+        """What `save` wrote."""
+        with np.load(path) as file:
+            about = json.loads(str(file["about"]))
+            return cls(about, torch.from_numpy(file["features"]), file["truth"], file["beside"])
+
+
+class Observers:
+    """The trunk of `kukkiri-nr`, the metrics beside it, and the teachers."""
+
+    def __init__(self) -> None:
+        self.trunk = efficientnet_lite0()
         self.others: dict[str, Metric] = {name: metric(name).eval() for name in BESIDE}
         self.teachers, self.scales = Teachers(), Scales.shipped()
 
-    def fingerprint(self) -> str:
-        """Of the weights of `kukkiri-nr`: other weights mean other trials."""
-        found = 0
-        for name, value in sorted(self.ours.head.state_dict().items()):
-            found = zlib.crc32(value.cpu().contiguous().numpy().tobytes(), zlib.crc32(name.encode(), found))
-        return f"{found:08x}"
-
-    def trials(self, reference: Tensor, made: Iterable[tuple[Tensor, Mapping[str, Any]]]) -> list[Trial]:
-        """What all say of versions of one picture.
+    def observed(self, reference: Tensor, made: Iterable[tuple[Tensor, dict[str, Any]]]) -> Observed:
+        """What all see in versions of one picture.
 
         Parameters
         ----------
         reference : Tensor, (1, 3, H, W), values in [0, 1]
             The picture itself.
-        made : iterable of (Tensor (1, 3, H, W), mapping)
+        made : iterable of (Tensor (1, 3, H, W), dict)
             Version, and its 'kind', 'groups' and 'level'.
         """
         waiting, found = iter(made), []
         while part := list(islice(waiting, TOGETHER)):
-            found += self._trials(reference, part)
-        return found
+            found.append(self._observed(reference, part))
+        return Observed(
+            [about for one in found for about in one.about],
+            torch.cat([one.features for one in found]),
+            np.concatenate([one.truth for one in found]),
+            np.concatenate([one.beside for one in found]),
+        )
 
     @torch.inference_mode()
-    def _trials(self, reference: Tensor, made: Sequence[tuple[Tensor, Mapping[str, Any]]]) -> list[Trial]:
+    def _observed(self, reference: Tensor, made: Sequence[tuple[Tensor, dict[str, Any]]]) -> Observed:
         pictures = torch.cat([x for x, _ in made])
         rows, columns = usual_place(reference)
         truth = self.scales.score(
             self.teachers.distances(pictures[..., rows, columns], reference[..., rows, columns]).numpy()
         )
-        judgements = self.ours.judge(pictures)
-        scores = {OURS: [j.value for j in judgements]}
-        for name, one in self.others.items():
-            sign = 1 if one.spec.higher_is_better else -1
-            scores[name] = [sign * float(v) for v in one(pictures)]
-        return [
-            Trial(
-                **about,
-                # A picture is no distance from itself, whatever rounding says.
-                truth=float(truth[i]) if about["kind"] else 100.0,
-                scores={name: values[i] if math.isfinite(values[i]) else None for name, values in scores.items()},
-                interval=judgement.interval,
-                wrong=dict(judgement.wrong),
-                unlike=judgement.unlike_training,
-            )
-            for i, (judgement, (_, about)) in enumerate(zip(judgements, made, strict=True))
-        ]
+        # A picture is no distance from itself, whatever rounding says.
+        truth = np.where([not about["kind"] for _, about in made], 100.0, truth)
+        beside = [(1 if m.spec.higher_is_better else -1) * m(pictures).double().numpy() for m in self.others.values()]
+        return Observed(
+            [about for _, about in made], quality_features(self.trunk, pictures), truth, np.stack(beside, -1)
+        )
+
+
+def fingerprint(head: QualityHead) -> str:
+    """Of the weights of a head."""
+    found = 0
+    for name, value in sorted(head.state_dict().items()):
+        found = zlib.crc32(value.cpu().contiguous().numpy().tobytes(), zlib.crc32(name.encode(), found))
+    return f"{found:08x}"
+
+
+def trials(seen: Observed, head: QualityHead) -> list[Trial]:
+    """What a head says of versions, beside what was observed of them."""
+    return [
+        Trial(
+            **about,
+            truth=float(truth),
+            scores={OURS: said.value}
+            | {name: float(v) if math.isfinite(v) else None for name, v in zip(BESIDE, beside, strict=True)},
+            interval=said.interval,
+            wrong=said.wrong,
+            unlike=said.unlike_training,
+        )
+        for about, truth, beside, said in zip(
+            seen.about, seen.truth, seen.beside, judgements(head, seen.features), strict=True
+        )
+    ]
 
 
 def versions(picture: Tensor, kinds: Sequence[Kind], number: int) -> Iterator[tuple[Tensor, dict[str, Any]]]:
@@ -170,9 +220,9 @@ def versions(picture: Tensor, kinds: Sequence[Kind], number: int) -> Iterator[tu
 
 
 def of_photograph(
-    file: Path, number: int, folder: Path, judges: Judges, kinds: Sequence[Kind] = tuple(KINDS.values())
-) -> list[Trial]:
-    """All trials of a photograph, from the folder if they are there.
+    file: Path, number: int, folder: Path, observers: Callable[[], Observers], kinds: Sequence[Kind] = ALL
+) -> Observed:
+    """What is seen in all versions of a photograph, from the folder if it is there.
 
     Parameters
     ----------
@@ -180,20 +230,19 @@ def of_photograph(
     number : int
         Its place among the photographs.
     folder : Path
-        Where they are kept.
-    judges : Judges
+        Where it is kept.
+    observers : callable
+        Gives the observers; not called if nothing must be observed.
     kinds : sequence of Kind
     """
     ladders = [(kind.name, kind.group, [p.values for p in kind.ladder.parameters]) for kind in kinds]
-    settings = (ladders, MIXTURES, MIXED, BESIDE, judges.scales.knots, judges.fingerprint(), file.name, number)
-    kept = folder / f"{number:04d}-{zlib.crc32(repr(settings).encode()):08x}.json"
+    networks = [entry_of(name).sha256 for name in NETWORKS]
+    settings = (ladders, MIXTURES, MIXED, BESIDE, Scales.shipped().knots, FEATURES, networks, file.name, number)
+    kept = folder / f"{number:04d}-{zlib.crc32(repr(settings).encode()):08x}.npz"
     if not kept.exists():
         picture = load(file).pixels.expand(3, -1, -1)[None].contiguous()
-        found = judges.trials(picture, versions(picture, kinds, number))
-        with replacing(kept) as unfinished:
-            unfinished.write_text(json.dumps([asdict(trial) for trial in found]), encoding="utf-8")
-    rows = json.loads(kept.read_text(encoding="utf-8"))
-    return [Trial(**(row | {"interval": tuple(row["interval"])})) for row in rows]
+        observers().observed(picture, versions(picture, kinds, number)).save(kept)
+    return Observed.read(kept)
 
 
 def drawn(ours: KukkiriNR, count: int) -> list[Judgement]:

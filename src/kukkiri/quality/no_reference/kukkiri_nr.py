@@ -98,13 +98,29 @@ class KukkiriNR(Metric):
 
     def _judged(self, batch: Tensor) -> list[Judgement]:
         with torch.inference_mode():
-            features = quality_features(self.trunk, batch)
-            said = self.head(features)
-            unlike = self.head.unlike_training(features).tolist()
-            wrong = torch.sigmoid(said.logits).tolist()
-        return [
-            Judgement(value, (low, high), dict(zip(GROUPS, each, strict=True)), far)
-            for value, low, high, each, far in zip(
-                said.score.tolist(), said.lower.tolist(), said.upper.tolist(), wrong, unlike, strict=True
-            )
-        ]
+            return judgements(self.head, quality_features(self.trunk, batch))
+
+
+def judgements(head: QualityHead, features: Tensor) -> list[Judgement]:
+    """What a head says of the features of pictures.
+
+    Parameters
+    ----------
+    head : QualityHead
+    features : Tensor, (N, FEATURES)
+        See `quality_features`.
+
+    Returns
+    -------
+    list of Judgement
+    """
+    with torch.inference_mode():
+        said = head(features)
+        unlike = head.unlike_training(features).tolist()
+        wrong = torch.sigmoid(said.logits).tolist()
+    return [
+        Judgement(value, (low, high), dict(zip(GROUPS, each, strict=True)), far)
+        for value, low, high, each, far in zip(
+            said.score.tolist(), said.lower.tolist(), said.upper.tolist(), wrong, unlike, strict=True
+        )
+    ]
