@@ -44,7 +44,7 @@ def test_copies_and_labels(photos: Path) -> None:
     out = photos.parent / "out"
     done = degrade(photos, "--kind", "jpeg,white-noise", "--kind", "lens-blur", "--level", "1,2.5", "--out", out)
     assert done.exit_code == 0, done.output
-    assert "12 copies of 2 pictures" in done.output
+    assert done.stdout.splitlines() == ["12 copies of 2 pictures: 12 made", f"table:  {out / 'labels.csv'}, 12 rows"]
     rows = labels(out)
     assert list(rows[0]) == ["image", "reference", "kind", "group", "level", "seed", "parameters"]
     assert {row["image"] for row in rows} | {"labels.csv", LOCK} == {path.name for path in out.iterdir()}
@@ -80,12 +80,14 @@ def test_a_second_run_goes_on_where_the_first_stopped(photos: Path) -> None:
     gone.unlink()
     with (out / "labels.csv").open("a", encoding="utf-8") as file:
         file.write("half a row")  # as a run that was killed leaves it
-    assert degrade(*call).exit_code == 0
+    done = degrade(*call)
+    assert done.exit_code == 0
     assert all(path.stat().st_mtime_ns == before[path] for path in kept)
     assert gone.exists() and len(labels(out)) == 8
+    assert done.stdout.splitlines()[0] == "8 copies of 2 pictures: 1 made, 7 there already"
     # Another kind joins the same table.
-    assert degrade(photos, "--kind", "faded", "--level", "3", "--out", out).exit_code == 0
-    assert len(labels(out)) == 10
+    done = degrade(photos / "a.png", "--kind", "faded", "--level", "3", "--out", out)
+    assert done.stdout.splitlines() == ["1 copy of 1 picture: 1 made", f"table:  {out / 'labels.csv'}, 9 rows"]
 
 
 def test_copies_inside_the_folder_are_not_degraded_again(photos: Path) -> None:
@@ -103,17 +105,37 @@ def test_two_pictures_of_one_name(photos: Path) -> None:
     assert len({row["seed"] for row in rows}) == 3  # no two have the same noise
 
 
-def test_bad_files_cost_a_row_and_exit_1(photos: Path) -> None:
+def test_bad_files_cost_a_row_and_exit_1(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (photos / "broken.png").write_bytes(b"nothing")
-    out = photos.parent / "out"
-    done = degrade(photos, "--kind", "hue-shift", "--level", "3", "--out", out, "--json")
+    out = photos.parent / "deep" / "out"
+    monkeypatch.chdir(photos.parent)
+    done = degrade("photos", "--kind", "faded", "--level", "3", "--out", "deep/out", "--json")
     assert done.exit_code == 1
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["error"] is None for row in rows] == [True, False, False]
+    assert [row["error"] is None for row in rows] == [True, False, True]
     with (out / "errors.csv").open(encoding="utf-8", newline="") as file:
-        errors = {Path(row["reference"]).name: row["error"] for row in csv.DictReader(file)}
-    assert "expected a picture" in errors["broken.png"] and "RGB" in errors["b.tif"]
-    assert [Path(row["reference"]).name for row in labels(out)] == ["a.png"]
+        (row,) = csv.DictReader(file)
+    assert row["reference"] == "../../photos/broken.png" and "expected a picture" in row["error"]
+    assert {Path(row["reference"]).name for row in labels(out)} == {"a.png", "b.tif"}
+    # To a person a file has the name that was given.
+    assert done.stderr.startswith("kukkiri: photos/broken.png: expected a picture")
+    done = degrade("photos", "--kind", "faded", "--level", "3", "--out", "deep/out")
+    assert done.stdout.splitlines() == [
+        "2 copies of 2 pictures: 2 there already, 1 failed",
+        "table:  deep/out/labels.csv, 2 rows",
+        "errors: deep/out/errors.csv, 1 row",
+    ]
+
+
+def test_a_kind_about_colour_on_grey_is_a_note(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos.parent)
+    done = degrade("photos", "--kind", "hue-shift", "--level", "3,4", "--out", "out")
+    assert done.exit_code == 0 and "2 copies of 1 picture: 2 made" in done.stdout
+    assert done.stderr == "note: photos/deep/b.tif has no colours: hue-shift left out (2 copies)\n"
+    assert not Path("out/errors.csv").exists()
+    # But where that is all, nothing was made of what was asked for.
+    done = degrade("photos/deep", "--kind", "hue-shift", "--level", "3", "--out", "grey")
+    assert done.exit_code == 1 and "no copies\n" in done.stdout and "left out (1 copy)" in done.stderr
 
 
 def test_all_kinds_pass_over_colour_on_grey(photos: Path) -> None:
@@ -123,13 +145,14 @@ def test_all_kinds_pass_over_colour_on_grey(photos: Path) -> None:
     count = {name: sum(Path(row["reference"]).name == name for row in labels(out)) for name in ("a.png", "b.tif")}
     about_colour = sum(kind.needs_colour for kind in KINDS.values())
     assert count == {"a.png": len(KINDS), "b.tif": len(KINDS) - about_colour}
-    assert done.stderr.count(f"{about_colour} copies were not made") == 1 and f"b.tif ({about_colour})" in done.stderr
+    assert done.stderr.count("b.tif has no colours: chroma-noise, ") == 1
+    assert f"and {about_colour - 3} more left out ({about_colour} copies)" in done.stderr
 
 
 def test_nothing_made_is_a_failure(photos: Path) -> None:
     call = ("--kind", "all", "--mixture", "8", "--level", "3", "--out", photos.parent / "out")
     done = degrade(photos / "deep" / "b.tif", *call)
-    assert done.exit_code == 1 and "0 copies" in done.stdout and "1 copies were not made" in done.stderr
+    assert done.exit_code == 1 and "no copies" in done.stdout and "left out (1 copy)" in done.stderr
 
 
 def test_mixtures_are_of_two_groups(photos: Path) -> None:
@@ -155,11 +178,11 @@ def test_mixtures_of_grey_pictures_are_drawn_from_what_fits(photos: Path) -> Non
     kinds = {name: [r["kind"] for r in labels(out) if r["reference"].endswith(name)] for name in ("a.png", "b.tif")}
     assert kinds["b.tif"] == ["white-noise+faded"] * 4
     assert any("hue-shift" in each for each in kinds["a.png"])
-    # Too few kinds fit: told of each.
+    # Too few kinds fit: told.
     done = degrade(
         photos, "--kind", "hue-shift,faded", "--mixture", "2", "--level", "3", "--out", photos.parent / "few"
     )
-    assert done.exit_code == 1 and "RGB pictures" in done.stderr
+    assert done.exit_code == 0 and "b.tif has no colours: faded+hue-shift left out (1 copy)" in done.stderr
 
 
 def test_a_file_of_several_pictures_is_told(photos: Path) -> None:
@@ -240,6 +263,7 @@ def test_formats(photos: Path) -> None:
 def test_the_list() -> None:
     done = degrade("--list")
     assert done.exit_code == 0 and all(name in done.output for name in KINDS)
+    assert done.output.count("; needs colour") == sum(kind.needs_colour for kind in KINDS.values())
     rows = {row["kind"]: row for row in map(json.loads, degrade("--list", "--json").stdout.splitlines())}
     assert rows["jpeg"]["group"] == "compression" and len(rows["jpeg"]["parameters"]["quality"]) == 5
 

@@ -1,4 +1,4 @@
-"""`kukkiri weights`: list, fetch, verify, path."""
+"""`kukkiri weights`: list, fetch, verify, path, export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 from typer.testing import CliRunner
 
-from kukkiri.cli.weights import app
+from kukkiri.cli.weights import EXPORTS, app
 from kukkiri.errors import InputError, UnknownNameError, WeightError
 from kukkiri.weights import catalogue
 from weights import conftest as fixtures
@@ -191,3 +191,21 @@ def test_path_of_what_is_not_there(server, home):
     as_json = run("path", "demo-net", "--json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout) == {"key": "demo-net", "path": str(home / "weights" / FILE), "present": False}
+
+
+def test_an_unknown_name_is_told_before_anything_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    error = run("export", "kukkiri-deblur").exception
+    assert isinstance(error, UnknownNameError)
+    assert "(kukkiri-blur, kukkiri-nr), got 'kukkiri-deblur'; did you mean kukkiri-blur" in str(error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", EXPORTS)
+def test_an_export_is_named_after_its_key(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(import_module(EXPORTS[key][0]), "export_onnx", lambda path: path.write_bytes(b"network"))
+    for arguments, file in (([key], f"{key}.onnx"), ([key, "--out", "own.onnx"], "own.onnx")):
+        done = run("export", *arguments)
+        assert done.exit_code == 0 and done.stdout.startswith(f"{file}: ")
+        assert (tmp_path / file).read_bytes() == b"network"

@@ -13,6 +13,7 @@ from kukkiri.cli.output import print_json, show, table
 from kukkiri.errors import InputError, one_line
 
 if TYPE_CHECKING:
+    from kukkiri.inspection.degrade import Outcome
     from kukkiri.inspection.degrade_plan import Job
     from kukkiri.optics.distort import Kind
 
@@ -57,7 +58,7 @@ def command(
     Writes NAME-KIND-LEVEL.png, of 16 bits where the picture has them and the kind is no codec of 8.
     Beside them labels.csv: image, reference, kind, group, level, seed, parameters.
     Copies that are there are not made again; columns that you add to the table, opinions say, stay.
-    Of files that hold several pictures the first is taken.
+    Of files that hold several pictures the first is taken; kinds that need colour are left out on grey pictures.
 
     With --sensor the noise is added to the values as they are.
     The amplification of sensor-noise then counts from a full exposure of that sensor.
@@ -71,6 +72,7 @@ def command(
     from kukkiri.cli.blur_progress import progress
     from kukkiri.inspection.degrade import degrade
     from kukkiri.inspection.degrade_plan import plan
+    from kukkiri.inspection.degrade_table import ERRORS
     from kukkiri.inspection.sources import find_files
 
     if not files or not kind or out is None:
@@ -80,7 +82,7 @@ def command(
         )
     if out.exists() and not out.is_dir():
         raise InputError(expected="a folder for --out", got=f"{one_line(out)}, a file", fix="name a folder")
-    chosen, everything = _kinds(kind)
+    chosen = _kinds(kind)
     if sensor is not None:
         from kukkiri.inspection.sensor_calibration import calibrated_sensor, with_sensor
 
@@ -88,39 +90,55 @@ def command(
     found = find_files(files, stdin=sys.stdin.buffer)
     jobs = plan(found, out, chosen, _levels(level), seed=seed, mixture=mixture, form=form)
     done = 0
+    failures: dict[str, None] = {}
     with progress("degrading", len(jobs)) as advance:
 
         def on_done(job: Job | None, error: str | None) -> None:
             nonlocal done
             done += 1
             advance(done, len(jobs))
+            if job is not None and error is not None:
+                failures[f"{one_line(job.source)}: {error}"] = None
             if json and job is not None:
                 print_json(job.row() | {"level": job.level, "seed": job.seed, "error": error})
 
-        made = degrade(jobs, device=device, skip_colour=everything, on_done=on_done)
+        made = degrade(jobs, device=device, on_done=on_done)
     if not json:
-        pictures = len({row["reference"] for row in made.rows})
-        show(f"{len(made.rows)} copies of {pictures} pictures: {one_line(out / 'labels.csv')}")
+        show(*_summary(made, out))
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)
-    lines = list(dict.fromkeys(f"{row['reference']}: {row['error']}" for row in made.failed))
-    for line in lines[:TOLD]:
+    for line in list(failures)[:TOLD]:
         typer.echo(f"kukkiri: {line}", err=True)
-    if len(lines) > TOLD:
-        typer.echo(f"kukkiri: and {len(lines) - TOLD} more; errors.csv tells all", err=True)
+    if len(failures) > TOLD:
+        typer.echo(f"kukkiri: and {len(failures) - TOLD} more: {one_line(out / ERRORS)}", err=True)
     # Where all was passed over, there is nothing that was asked for.
     raise typer.Exit(int(bool(made.failed) or not made.rows))
 
 
-def _kinds(named: list[str]) -> tuple[list[Kind], bool]:
-    """The kinds, and whether all were asked for."""
+def _summary(made: Outcome, out: Path) -> list[str]:
+    """What became of the copies that were asked for, and where the tables are."""
+    from kukkiri.inspection.degrade import counted
+    from kukkiri.inspection.degrade_table import ERRORS, TABLE
+
+    became = {"made": made.made, "there already": len(made.rows) - made.made, "failed": len(made.failed)}
+    said = ", ".join(f"{count} {what}" for what, count in became.items() if count)
+    pictures = len({row["reference"] for row in made.rows})
+    copies = f"{counted(len(made.rows), 'copy', 'copies')} of {counted(pictures, 'picture', 'pictures')}"
+    lines = [(copies if made.rows else "no copies") + (f": {said}" if said else "")]
+    lines.append(f"table:  {one_line(out / TABLE)}, {counted(made.labelled, 'row', 'rows')}")
+    if made.failed:
+        lines.append(f"errors: {one_line(out / ERRORS)}, {counted(len(made.failed), 'row', 'rows')}")
+    return lines
+
+
+def _kinds(named: list[str]) -> list[Kind]:
     from kukkiri.optics.distort import KINDS, find_kind
 
     names = [name.strip() for part in named for name in part.split(",") if name.strip()]
     if not names:
         raise InputError(expected="names of kinds, or all", got="none", fix="--list shows them")
     chosen = [find_kind(name) for name in dict.fromkeys(names) if name != "all"]
-    return (list(KINDS.values()), True) if "all" in names else (chosen, False)
+    return list(KINDS.values()) if "all" in names else chosen
 
 
 def _levels(text: str) -> list[float]:
@@ -152,10 +170,13 @@ def _show_kinds(kinds: list[Kind], as_json: bool) -> None:
         (
             kind.name if first else "",
             (kind.group or "–") if first else "",
-            kind.title if first else "",
+            kind.title + ("; needs colour" if kind.needs_colour else "") if first else "",
             f"{p.name} {', '.join(f'{v:g}' for v in p.values)}{' ' + p.unit if p.unit else ''}",
         )
         for kind in kinds
         for first, p in zip([True] + [False] * len(kind.ladder.parameters), kind.ladder.parameters)
     ]
-    show(table(["kind", "group", "what it is", "levels 1 to 5"], rows))
+    show(
+        table(["kind", "group", "what it is", "levels 1 to 5"], rows),
+        "What needs colour is left out on grey pictures.",
+    )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kukkiri.cli.options import AutoMask, Device, MaxSide, MetricOptions, Precise, WeightFiles
 from kukkiri.cli.output import Json, print_json
+from kukkiri.errors import InputError
 from kukkiri.metrics.table import DEFAULT_QUALITY, metric_names
+
+if TYPE_CHECKING:
+    from kukkiri.quality.pairing import Pair
 
 
 def command(
@@ -31,10 +37,10 @@ def command(
     json: Json = False,
 ) -> None:
     """Score pictures by themselves, and say what is wrong. Whole folders: 'kukkiri measure'."""
+    from kukkiri.cli.blur_progress import progress
     from kukkiri.cli.quality_tables import print_qualities
     from kukkiri.quality.building import Scoring, build_metrics, parse_options, parse_weights
     from kukkiri.quality.many import score_pairs
-    from kukkiri.quality.pairing import Pair
 
     scoring = Scoring(
         auto_mask=auto_mask,
@@ -45,11 +51,32 @@ def command(
         options=parse_options(option or ()),
     )
     metrics = build_metrics(metric_names(metric, [DEFAULT_QUALITY]), scoring, reference=False)
-    pairs = [Pair(path.stem, path) for path in pictures]
-    rows = [row for part in score_pairs(pairs, metrics, scoring) for row in part]
-    if json:
-        for row in rows:
-            print_json(row)
-    else:
+    pairs = [_alone(path, metric or ()) for path in pictures]
+    rows: list[dict[str, Any]] = []
+    interrupted = False
+    with progress("scoring", len(pairs)) as advance:
+        try:
+            for done, part in enumerate(score_pairs(pairs, metrics, scoring), 1):
+                rows += part
+                advance(done, len(pairs))
+                for row in part if json else ():
+                    print_json(row)
+        except KeyboardInterrupt:
+            interrupted = True  # what is scored is shown
+    if not json:
         print_qualities(rows)
+    if interrupted:
+        typer.echo(f"kukkiri: interrupted after {len(rows) // len(metrics)} of {len(pairs)} pictures", err=True)
+        raise typer.Exit(130)
     raise typer.Exit(int(any(row["error"] for row in rows)))
+
+
+def _alone(path: Path, metric: Sequence[str]) -> Pair:
+    """A picture without a reference; of a folder, how its pictures are scored."""
+    from kukkiri.quality.pairing import Pair
+
+    if not path.is_dir():
+        return Pair(path.stem, path)
+    words = ["kukkiri", "measure", str(path), *(["-m", ",".join(metric)] if metric else [])]
+    folder = InputError(expected="picture files", got="a folder", fix=f"for all in it: {shlex.join(words)}")
+    return Pair(path.name, path, error=str(folder))

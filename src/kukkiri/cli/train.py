@@ -37,7 +37,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON: one object.")] = False,
 ) -> None:
     """Train a network by one of the recipes that made the weights we ship. Ctrl-C stops it well; --resume goes on."""
-    from kukkiri.training.recipes import RECIPES, build_recipe, parse_settings, require
+    from kukkiri.training.recipes import RECIPES, build_recipe, parse_settings, recipe_class, require
 
     if listing:
         if json:
@@ -45,7 +45,9 @@ def command(
         else:
             show(table(["recipe", "title"], [(entry.name, entry.title) for entry in RECIPES]))
         return
-    name, folder = require(recipe, "the name of a recipe"), require(out, "a folder for the run (--out)")
+    name = require(recipe, f"the name of a recipe ({', '.join(entry.name for entry in RECIPES)})")
+    recipe_class(name)  # a wrong name is told before what else is missing
+    folder = require(out, "a folder for the run (--out)")
     made = build_recipe(name, data or (), parse_settings(setting or ()), scores=scores)
     from kukkiri.training.loop import train
 

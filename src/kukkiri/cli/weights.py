@@ -13,6 +13,18 @@ app = typer.Typer(
     name="weights", help="The checkpoints: list, fetch, verify, path, forget-licence, export.", no_args_is_help=True
 )
 
+# Networks that can be exported: the module that does it, and what the file is.
+EXPORTS = {
+    "kukkiri-blur": (
+        "kukkiri.sharpness.blur_onnx",
+        "takes grey pictures (n, 1, h, w) with sides of 64, 96, 128, …; gives maps at 1/8 of them.",
+    ),
+    "kukkiri-nr": (
+        "kukkiri.quality.no_reference.quality_onnx",
+        "the networks of kukkiri-nr. Takes parts (p, 3, h, w), the picture made small and counted statistics; "
+        "kukkiri.quality.no_reference.quality_onnx.network_inputs makes them, with Kukkiri and torch.",
+    ),
+}
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys that 'kukkiri weights list' shows.")]
 
 
@@ -191,29 +203,22 @@ def forget_licence(
 
 @app.command()
 def export(
-    key: Annotated[str, typer.Argument(help="A network that can be exported: kukkiri-blur, kukkiri-nr.")],
-    out: Annotated[Path, typer.Option("--out", help="The ONNX file to write.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help=f"A network that can be exported: {', '.join(EXPORTS)}.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The ONNX file to write. Default: KEY.onnx.")] = None,
 ) -> None:
     """Write a network of ours as an ONNX file.
 
     That of kukkiri-blur runs without torch; that of kukkiri-nr takes inputs that only Kukkiri makes, with torch.
     """
+    from importlib import import_module
+
     from kukkiri.errors import unknown_name
 
-    if key == "kukkiri-blur":
-        from kukkiri.sharpness import blur_onnx
-
-        blur_onnx.export_onnx(out)
-        show(f"{out}: takes grey pictures (n, 1, h, w) with sides of 64, 96, 128, …; gives maps at 1/8 of them.")
-    elif key == "kukkiri-nr":
-        from kukkiri.quality.no_reference import quality_onnx
-
-        quality_onnx.export_onnx(out)
-        show(
-            f"{out}: the networks of kukkiri-nr. Takes parts (p, 3, h, w), the picture made small and counted "
-            "statistics; kukkiri.quality.no_reference.quality_onnx.network_inputs makes them, with Kukkiri and torch."
-        )
-    else:
+    if key not in EXPORTS:
         raise unknown_name(
-            "a network that can be exported", key, ["kukkiri-blur", "kukkiri-nr"], "the others are the authors' own"
+            f"a network that can be exported ({', '.join(EXPORTS)})", key, EXPORTS, "the others are the authors' own"
         )
+    module, takes = EXPORTS[key]
+    path = out or Path(f"{key}.onnx")
+    import_module(module).export_onnx(path)
+    show(f"{path}: {takes}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,14 +22,14 @@ from kukkiri.inspection.degrade_table import (
     write_table,
 )
 from kukkiri.inspection.record import explain, printable
-from kukkiri.optics.distort.mixtures import distort_all
+from kukkiri.optics.distort.mixtures import JOINT, distort_all
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from kukkiri.images.image import Image
 
-# Files that a note names; of the others it says how many.
+# Files, or kinds, that a note names; of the others it says how many.
 NAMED = 3
 
 
@@ -46,25 +45,31 @@ class Outcome:
         The rows of errors.csv.
     notes : tuple of str
         What a reader should know.
+    made : int
+        How many of the copies were made now; the others were there already.
+    labelled : int
+        How many rows labels.csv has, those of earlier runs among them.
     """
 
     rows: tuple[dict[str, str], ...] = ()
     failed: tuple[dict[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    made: int = 0
+    labelled: int = 0
 
 
 def degrade(
     jobs: Sequence[Job],
     *,
     device: str | None = None,
-    skip_colour: bool = False,
     on_done: Callable[[Job | None, str | None], None] | None = None,
 ) -> Outcome:
     """Make the copies and write the tables; copies that are there with the same label are not made again.
 
     The table grows with every copy, so that a run that is stopped can go on; columns that a user has added to it stay.
     Copies have 8 bits, or 16 where the picture has more than 8 and no kind is a codec of 8. Of a file that holds
-    several pictures the first is taken: a path alone, as labels have it, names no other.
+    several pictures the first is taken: a path alone, as labels have it, names no other. What is about colour is passed
+    over on grey pictures; a note says so.
 
     Parameters
     ----------
@@ -72,8 +77,6 @@ def degrade(
         As `plan` makes them, all in one folder; those of one source in a row.
     device : str, optional
         Where to compute.
-    skip_colour : bool
-        Pass over kinds about colour on grey pictures, in place of counting them as errors.
     on_done : function(job, error or None), optional
         For a progress bar; the job is None where it was passed over.
 
@@ -99,7 +102,7 @@ def degrade(
         labels = read_labels(out)
         check_errors(out)
         check_targets(jobs, labels)  # again: a run that has ended since may have written here
-        return _degrade(jobs, out, labels, device, skip_colour, on_done)
+        return _degrade(jobs, out, labels, device, on_done)
 
 
 def _degrade(
@@ -107,12 +110,12 @@ def _degrade(
     out: Path,
     labels: Labels,
     device: str | None,
-    skip_colour: bool,
     on_done: Callable[[Job | None, str | None], None] | None,
 ) -> Outcome:
     rows: list[dict[str, str]] = []
     failed: list[dict[str, str]] = []
-    passed: Counter[Path] = Counter()
+    passed: list[Job] = []
+    made = 0
     several: dict[Path, int] = {}
     with growing(out, labels) as add:
         opened: tuple[Path, Image | str] | None = None
@@ -127,20 +130,21 @@ def _degrade(
                 else:
                     if (planes := image.metadata.get("planes", 1)) > 1:
                         several[job.source] = planes
-                    if image.channels == 1 and skip_colour and job.about_colour:
-                        passed[job.source] += 1
+                    if image.channels == 1 and job.about_colour:
+                        passed.append(job)
                         if on_done:
                             on_done(None, None)
                         continue
                     error = _make(job, image, device, partial(_announce, job, row, labels, add))
+                    made += error is None
             if error is None:
                 rows.append(row)
             else:
                 failed.append({name: row[name] for name in ERROR_COLUMNS[:3]} | {"error": error})
             if on_done:
                 on_done(job, error)
-    _finish(out, labels, rows, failed)
-    return Outcome(tuple(rows), tuple(failed), tuple(_notes(passed, several)))
+    labelled = _finish(out, labels, rows, failed)
+    return Outcome(tuple(rows), tuple(failed), tuple(_notes(passed, several)), made, labelled)
 
 
 def _load(path: Path) -> Image | str:
@@ -183,8 +187,11 @@ def _announce(job: Job, row: Mapping[str, str], labels: Labels, add: Callable[[M
         ) from error
 
 
-def _finish(out: Path, labels: Labels, rows: Sequence[dict[str, str]], failed: Sequence[dict[str, str]]) -> None:
-    """The tables as they stay: labels of copies that are there, and of those that a user has added something to."""
+def _finish(out: Path, labels: Labels, rows: Sequence[dict[str, str]], failed: Sequence[dict[str, str]]) -> int:
+    """The tables as they stay: labels of copies that are there, and of those that a user has added something to.
+
+    Returns how many.
+    """
     now = {row["image"]: labels.whole(row) for row in rows}
     there = {printable(path.name) for path in out.iterdir()}
     kept = [
@@ -197,22 +204,31 @@ def _finish(out: Path, labels: Labels, rows: Sequence[dict[str, str]], failed: S
         write_table(out / ERRORS, ERROR_COLUMNS, failed)
     else:
         (out / ERRORS).unlink(missing_ok=True)
+    return len(kept)
 
 
-def _notes(passed: Mapping[Path, int], several: Mapping[Path, int]) -> list[str]:
+def counted(count: int, one: str, many: str) -> str:
+    """A number and the word that goes with it: '1 copy', '2 copies'."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def _notes(passed: Sequence[Job], several: Mapping[Path, int]) -> list[str]:
     notes = []
     if passed:
+        grey = dict.fromkeys(one_line(job.source, 200) for job in passed)
+        kinds = dict.fromkeys(JOINT.join(kind.name for kind in job.kinds) for job in passed)
         notes.append(
-            f"{sum(passed.values())} copies were not made, of kinds about colour on grey pictures: {_listed(passed)}"
+            f"{_listed(grey)} {'has' if len(grey) == 1 else 'have'} no colours: {_listed(kinds)} left out "
+            f"({counted(len(passed), 'copy', 'copies')})"
         )
     if several:
         notes.append(
             "only the first picture of files that hold more was taken; for the others save each as a file of its own: "
-            f"{_listed(several)}"
+            + _listed(f"{one_line(file, 200)} ({planes})" for file, planes in several.items())
         )
     return notes
 
 
-def _listed(files: Mapping[Path, int]) -> str:
-    shown = ", ".join(f"{one_line(file.name, 80)} ({count})" for file, count in list(files.items())[:NAMED])
-    return shown + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
+def _listed(words: Iterable[str]) -> str:
+    first, others = (every := list(words))[:NAMED], len(every) - NAMED
+    return ", ".join(first) + (f" and {others} more" if others > 0 else "")

@@ -212,7 +212,7 @@ def check_targets(jobs: Sequence[Job], labels: Labels) -> None:
         if (known := labels.rows.get(row["image"])) is not None and known["reference"] != row["reference"]:
             raise InputError(
                 expected="a name for each picture that no other one has",
-                got=f"{shown}, which is a copy of {one_line(known['reference'])}",
+                got=f"{shown}, which is a copy of {one_line(_from_here(known['reference'], job.target.parent))}",
                 fix="run again if another run has just written here; else name another --out, or rename the picture",
             )
         if known is None and os.path.lexists(job.target):
@@ -264,6 +264,11 @@ class _Names:
 def _real(path: Path) -> str:
     """One name of a file, whatever link leads to it."""
     return os.path.realpath(path)
+
+
+def _from_here(reference: str, folder: Path) -> str:
+    """What `_relative` made, as a path that a user would type."""
+    return os.path.normpath(folder / reference)
 
 
 def _relative(path: Path, folder: Path) -> str:
