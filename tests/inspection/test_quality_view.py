@@ -48,9 +48,12 @@ def test_text() -> None:
 
 def test_what_the_page_is_told() -> None:
     figures = quality_view_of(made_judgement(blur=0.61, noise=0.934)).figures
-    assert figures["wrong"][:3] == [["noise", 0.934], ["blur", 0.61], ["compression", 0.05]]
+    assert figures["wrong"][:3] == [["noise", 0.93], ["blur", 0.61], ["compression", 0.05]]
     assert (len(figures["wrong"]), figures["named"], figures["doubtful"]) == (7, 2, False)
     json.dumps(dict(figures), allow_nan=False)
+    # One rounding for table, cell and panel: 0.9349 must not become 93 % here and 94 % there.
+    made = made_judgement(noise=0.93496)
+    assert quality_view_of(made).figures["wrong"][0] == ["noise", 0.93] and wrong_text(made) == "noise 0.93"
 
 
 def test_columns_are_there_where_quality_is_judged(judge: str) -> None:
@@ -102,7 +105,7 @@ def test_a_run_fills_the_columns_and_a_second_one_keeps_them(judge: str, levels:
     for _ in range(2):
         outcome = inspect([*levels, broken], settings, out=out, fail_if=["quality_lo < 20"], workers=1)
         found.append([json.loads(line) for line in out.read_text().splitlines()])
-    assert outcome.reused == 0, "a batch with a failure is measured again"
+    assert outcome.reused == 3, "only what failed is tried again"
     outcome = inspect(levels, settings, out=out, workers=1)
     inspect(levels, settings, out=out, workers=1)
     again = [json.loads(line) for line in out.read_text().splitlines()]
@@ -150,6 +153,8 @@ def test_the_printed_table(judge: str, levels: list[Path]) -> None:
     ):
         assert text in done.output, text
     assert "20.png: made-judge unlike" not in done.output
+    lines = {line.split()[0]: line.split() for line in done.output.splitlines() if ".png" in line}
+    assert [lines[f"{level}.png"][1] for level in (20, 60, 98)] == ["20", "60", "98"], "whole numbers of a score"
     done = CliRunner().invoke(app, ["measure", str(levels[0]), "-m", "tenengrad", "-j", "1"])
     assert "what is wrong" not in done.output
 

@@ -50,8 +50,8 @@ def thumbnail(scene: str = "astronaut", kind: str = "WEBP") -> bytes:
 def row(path: str, value: float | None = 0.01, **changes: Any) -> dict[str, Any]:
     record = {"path": path, "plane": 0, "error": None, "width": 512, "height": 384, "channels": 3, "bit_depth": 8}
     record |= {"pixel_size": 3.2e-9, "mean": 0.4, "contrast": 0.2, "clipped_low": 0.0, "clipped_high": 0.01}
-    record |= {"noise": 0.01, "sigma": None, "sigma_lo": None, "sigma_hi": None, "masked": "", "version": "0.1.0"}
-    return record | {"laplacian-variance": value, "niqe": 3.5} | changes
+    record |= {"noise": 0.01, "sigma": None, "sigma_lo": None, "sigma_hi": None, "masked": "", "notice": ""}
+    return record | {"version": "0.1.0", "laplacian-variance": value, "niqe": 3.5} | changes
 
 
 def failure(path: str, error: str = ERROR) -> dict[str, Any]:
@@ -153,6 +153,12 @@ def test_head_says_what_when_and_how(tmp_path: Path) -> None:
     for text in ("Lot 7", "2026-11-22 14:08 (UTC+00:00)", f"Kukkiri {kk.__version__}", "niqe > 5", "Metrics"):
         assert text in seen
     assert "Pictures 3 Measured 2 Failed 1" in seen and "not met by 2 of 3" in seen
+    assert "Partly" not in seen
+    partly = [
+        *ROWS,
+        ReportRow(row("p.png", error="niqe: expected sides of at least 96 px, got 64×64; crop less", niqe=None)),
+    ]
+    assert "Pictures 4 Measured 2 Partly measured 1 read why Failed 1" in " ".join(written(tmp_path, partly).visible)
     met = written(tmp_path, ROWS[:1], gate="niqe > 5")
     assert "Gate met fails if niqe > 5" in " ".join(met.visible)
     assert "Gate" not in " ".join(written(tmp_path).visible).split()
@@ -208,6 +214,7 @@ def test_what_is_wrong_comes_back(tmp_path: Path, judge: str) -> None:
     found = dict(zip(report.config["keys"], report.rows[0], strict=False))
     assert {name: found[name] for name in said} == said
     columns = {column["key"]: column for column in report.config["columns"]}
+    assert columns[judge]["kind"] == "score" and columns["niqe"]["kind"] == "number"
     assert columns[judge]["judges"] and columns[judge]["interval"] == ["quality_lo", "quality_hi"]
     assert columns["sigma"]["interval"] == ["sigma_lo", "sigma_hi"] and not columns["niqe"]["judges"]
     assert "interval" not in columns["niqe"]

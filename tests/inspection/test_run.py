@@ -10,9 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tifffile
+from PIL import Image as Pillow
+from skimage import data
+from typer.testing import CliRunner
 
+from kukkiri.cli.main import app
 from kukkiri.errors import InputError, KukkiriError, WriteError
 from kukkiri.inspection.journal import Journal, journal_path
 from kukkiri.inspection.run import inspect
@@ -64,7 +70,7 @@ def test_what_changed_is_measured_again(copies: Path, tmp_path: Path) -> None:
     counted(files, out)
     shutil.copy(copies / "00.png", copies / "02.png")
     os.utime(copies / "02.png", ns=(1, 1))
-    assert counted(files, out)[0] == 8, "the batch of the changed file"
+    assert counted(files, out)[0] == 1, "the changed file alone"
     fresh = tmp_path / "fresh.csv"
     counted(files, fresh)
     assert out.read_bytes() == fresh.read_bytes()
@@ -80,7 +86,7 @@ def test_a_removed_and_an_added_file(copies: Path, tmp_path: Path) -> None:
     shutil.copy(copies / "00.png", copies / "zz.png")
     (copies / "19.png").unlink()
     measured, rows = counted(find_files(copies), out)
-    assert rows == 20 and measured <= 8
+    assert rows == 20 and measured == 1
     assert "zz.png" in out.read_text() and "19.png" not in out.read_text()
 
 
@@ -212,7 +218,49 @@ def test_what_failed_is_tried_again(copies: Path, tmp_path: Path) -> None:
     bad = copies / "bad.png"
     bad.write_bytes(b"no picture")
     assert inspect(find_files(copies), SETTINGS, out=out).failed == 1
-    assert counted(find_files(copies), out)[0] > 0
+    assert counted(find_files(copies), out)[0] == 1, "and nothing else of its batch"
+    shutil.copy(copies / "00.png", bad)
+    again = inspect(find_files(copies), SETTINGS, out=out)
+    assert (again.failed, again.reused) == (0, 20)
+
+
+def test_what_is_measured_in_part_is_told_from_a_failure(tmp_path: Path) -> None:
+    Pillow.fromarray(data.camera()[200:264, 200:264]).save(tmp_path / "small.png")  # too small for NIQE alone
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    outcome = inspect(find_files(tmp_path), Settings(metrics=("tenengrad", "niqe")))
+    assert (outcome.pictures, outcome.failed, outcome.partly, outcome.exit_code) == (2, 1, 1, 1)
+    (tmp_path / "bad.png").unlink()
+    outcome = inspect(find_files(tmp_path), Settings(metrics=("tenengrad", "niqe")))
+    assert (outcome.failed, outcome.partly, outcome.exit_code) == (0, 1, 1)
+
+
+def test_the_command_names_the_first_failures(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(5):
+        (folder / f"bad{i}.png").write_bytes(b"no picture")
+    Pillow.fromarray(data.camera()[:96, :96]).save(folder / "good.png")
+    command = ["measure", str(folder), "-m", "tenengrad", "-j", "1"]
+    said = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "t.csv")]).stderr
+    lines = [line for line in said.splitlines() if "expected a picture" in line]
+    assert "6 pictures, 5 failed" in said and ["bad0.png: " in lines[0], len(lines)] == [True, 3]
+    assert "… and 2 more: see the column error of the table" in said
+    done = CliRunner().invoke(app, command)
+    assert "expected a picture" not in done.stderr and done.stdout.count("expected a picture") == 5
+
+
+def test_a_notice_reaches_table_terminal_and_report(tmp_path: Path) -> None:
+    """12 bits in a file of 16 are read as very dark: nobody must have to guess why."""
+    folder, out, report = tmp_path / "pictures", tmp_path / "t.jsonl", tmp_path / "r.html"
+    folder.mkdir()
+    tifffile.imwrite(folder / "twelve.tif", data.camera()[:96, :96].astype(np.uint16) * 16)
+    tifffile.imwrite(folder / "sixteen.tif", data.camera()[:96, :96].astype(np.uint16) * 257)
+    command = ["measure", str(folder), "-m", "tenengrad", "-j", "1", "-o", str(out), "-r", str(report)]
+    said = CliRunner().invoke(app, command).stderr
+    assert f"notice for {folder / 'twelve.tif'}: only 12 of 16 bits are used" in said
+    rows = {Path(row["path"]).name: row for row in map(json.loads, out.read_text().splitlines())}
+    assert rows["sixteen.tif"]["notice"] == "" and rows["twelve.tif"]["notice"].startswith("only 12 of 16 bits")
+    assert report.read_text("utf-8").count("only 12 of 16 bits are used") == 1
 
 
 def test_same_name_in_another_folder(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

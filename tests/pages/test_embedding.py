@@ -6,9 +6,16 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image as Pillow
+from skimage import data
 
-from kukkiri.errors import InputError, WriteError
+import kukkiri as kk
+from kukkiri.errors import InputError, ReadError, WriteError, missing_extra
+from kukkiri.images.masks import Box
+from kukkiri.images.reading import load
 from kukkiri.pages.embedding import base64_picture, json_text, script, static_text
 from kukkiri.pages.language import texts
 from kukkiri.pages.page import environment, render, write_page
@@ -231,7 +238,7 @@ def test_numbers_paths_and_errors_for_people() -> None:
     result = run_node("""
         import { formats, formatValue } from "STATIC/format.js";
         import { visible } from "STATIC/dom.js";
-        import { errorParts, maskedKinds, maskedText } from "STATIC/panel.js";
+        import { maskedKinds, maskedText } from "STATIC/panel.js";
         import { commonFolder } from "STATIC/paths.js";
         const say = (key, v) => (v ? `${v.kind}|${v.width}|${v.y}` : key === "overlay.info-bar" ? "BAR" : key);
         const f = formats("en"), j = formats("ja");
@@ -242,8 +249,7 @@ def test_numbers_paths_and_errors_for_people() -> None:
           percents: [f.percent(0.0712), f.percent(0.5), f.percent(0.0001), j.percent(0.5)],
           value: formatValue(f, { kind: "pixels" }, 1.5, true),
           visible: visible("a\\nb\\u202ec\\udcff\\ud83d\\udcf7"),
-          parts: errorParts("expected a; b, got c, got d; do e"),
-          none: errorParts("Traceback"),
+          score: [62.4567, 0, 100, null].map((v) => formatValue(f, { kind: "score" }, v)),
           masked: maskedText("info-bar 4096×192 at 0,2880; odd", say),
           kinds: maskedKinds("text 9×9 at 1,1; info-bar 4096×192 at 0,2880; text 8×8 at 3,3; odd", say),
           folders: [
@@ -261,9 +267,83 @@ def test_numbers_paths_and_errors_for_people() -> None:
         "percents": ["7.1 %", "50 %", "< 0.1 %", "50%"],
         "value": "1.500 px",
         "visible": "a\\nb\\u202ec\\udcff📷",
-        "parts": {"expected": "a; b", "got": "c, got d", "fix": "do e"},
-        "none": None,
+        "score": ["62", "0", "100", "–"],
         "masked": "BAR|4096|2880; odd",
         "kinds": "2 × text, BAR, odd",
         "folders": ["/a/", "", "C:\\p\\", ""],
     }
+
+
+@node
+def test_errors_in_their_parts_and_in_the_words_of_the_page() -> None:
+    result = run_node("""
+        import { errorParts, errorSummary, noticeText } from "STATIC/failures.js";
+        const made = () => ({ append(...all) { this.said = all.join(""); }, setAttribute() {} });
+        globalThis.document = { createElement: made };
+        const small = (name) => `${name}: expected sides of at least 64 px for ${name}, got 20×20; crop less`;
+        const both = `${small("niqe")}; ${small("cpbd")}`;
+        const said = { "wrong.colon": ": ", "failure.original": "理由", "failure.kind_too_small": "小さい" };
+        const say = (key) => said[key] ?? key;
+        const line = (text) => errorSummary(text, say).map((part) => part.said ?? part).join("");
+        console.log(JSON.stringify({
+          parts: errorParts("expected a; b, got c, got d; do e"),
+          none: errorParts("Traceback"),
+          both: errorParts(both).map(({ metric, kind, fix }) => [metric, kind, fix]),
+          lines: [line(both), line("Traceback"), line(`${small("niqe")}; x: expected a, got b; c`)],
+          notice: noticeText("something else\\u202e", say),
+        }));
+    """)
+    small = "niqe: expected sides of at least 64 px for niqe, got 20×20; crop less"
+    assert result == {
+        "parts": [{"metric": None, "kind": None, "expected": "a; b", "got": "c, got d", "fix": "do e"}],
+        "none": [{"metric": None, "kind": None, "text": "Traceback"}],
+        "both": [["niqe", "too_small", "crop less"], ["cpbd", "too_small", "crop less"]],
+        "lines": ["小さい (niqe, cpbd)", "理由: Traceback", f"理由: {small}; x: expected a, got b; c"],
+        "notice": "something else\\u202e",
+    }
+
+
+@node
+def test_errors_that_people_meet_most_have_words(tmp_path: Path) -> None:
+    """Real errors of the readers and the metrics: a change of their wording must not lose the translation."""
+    Pillow.fromarray(data.camera()).save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    Pillow.fromarray(data.camera()).save(tmp_path / "whole.jpg")
+    contents = {"empty.png": b"", "text.png": b"no picture", "cut.png": whole[: len(whole) // 2]}
+    contents["cut.jpg"] = (tmp_path / "whole.jpg").read_bytes()[:4000]
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((40, 40), np.nan, np.float32))
+    tifffile.imwrite(tmp_path / "twelve.tif", data.camera().astype(np.uint16) * 16)
+    errors = []
+    for name in ("nowhere.png", *contents, "nan.tif"):
+        with pytest.raises(ReadError) as found:
+            load(tmp_path / name)
+        errors.append(str(found.value))
+    for call in (lambda: kk.quality(data.camera()[:20, :20], "niqe"), lambda: kk.blur(data.camera()[:20, :20])):
+        with pytest.raises(InputError) as wrong:
+            call()
+        errors.append(str(wrong.value))
+    with pytest.raises(InputError) as wrong:
+        Box(0, 0, 99, 99).checked_inside(9, 9)
+    errors += [str(wrong.value), str(missing_extra("raw", "rawpy", "camera RAW"))]
+    notice = load(tmp_path / "twelve.tif").metadata["notice"]
+    result = run_node(f"""
+        import {{ errorParts, noticeText }} from "STATIC/failures.js";
+        const kinds = {json.dumps(errors)}.flatMap((text) => errorParts(text).map((part) => part.kind));
+        const notice = noticeText({json.dumps(notice)}, (key, values) => [key, ...Object.values(values)]);
+        console.log(JSON.stringify({{ kinds, notice }}));
+    """)
+    kinds = [
+        "missing",
+        "empty",
+        "no_picture",
+        "damaged",
+        "damaged",
+        "not_finite",
+        *["too_small"] * 2,
+        "region",
+        "package",
+    ]
+    assert result == {"kinds": kinds, "notice": ["notice.bits", "12", "16", "4080", "4095"]}
+    assert all(f"failure.kind_{kind}" in texts(language) for kind in kinds for language in ("en", "ja"))

@@ -9,6 +9,7 @@ import typer
 
 from kukkiri.cli.options import AutoMask, Mask, Roi
 from kukkiri.cli.output import Json, number, print_json, show, table
+from kukkiri.errors import one_line
 from kukkiri.metrics.score import json_number
 from kukkiri.metrics.table import DEFAULT_METRICS, metric_names, spec_of
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 # Rows that are printed when no table is asked for; more would only scroll by.
 PRINTED = 50
+# Failed rows that are named, with their reasons, besides those in a printed table.
+NAMED = 3
+# Characters of such a reason: where every metric fails, each says why.
+REASON = 240
 # Heading of what the judge of quality says.
 WRONG = "what is wrong"
 
@@ -80,6 +85,8 @@ def command(
     )
     files = find_files(paths, stdin=sys.stdin.buffer)
     rows: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    noticed: list[dict[str, Any]] = []
     listed = out is None and not json
 
     def on_row(row: dict[str, Any]) -> None:
@@ -87,6 +94,10 @@ def command(
             print_json({name: json_number(value) for name, value in row.items()})
         elif listed and len(rows) < PRINTED:
             rows.append(row)
+        if row["error"] and len(failures) < NAMED and not listed:
+            failures.append(row)
+        if row["notice"] and not noticed:
+            noticed.append(row)
 
     try:
         with Progress(
@@ -132,7 +143,7 @@ def command(
         show(*_listing(rows, settings.metrics))
         if outcome.pictures > len(rows):
             typer.echo(f"… and {outcome.pictures - len(rows)} more: write them all with --out FILE.csv", err=True)
-    _summary(outcome)
+    _summary(outcome, failures, noticed, json=json)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -158,6 +169,8 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
     def cell(row: dict[str, Any], name: str) -> str:
         if name == WRONG:
             return wrong_column(row["wrong"])
+        if name == judge and row[name] is not None:
+            return f"{row[name]:.0f}"  # of 100: more digits would say nothing
         said = (row.get("sigma_note") or "") if name == "sigma" else ""
         return ("< " if "bound: below" in said else "> " if "bound: above" in said else "") + number(row[name])
 
@@ -178,8 +191,12 @@ def _listing(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> list[Any]:
     return parts
 
 
-def _summary(outcome: Outcome) -> None:
-    """Counts and places on standard error, so that standard output stays data."""
+def _place(row: dict[str, Any]) -> str:
+    return f"{row['path']} [{row['plane']}]" if row["plane"] else str(row["path"])
+
+
+def _summary(outcome: Outcome, failures: list[dict[str, Any]], noticed: list[dict[str, Any]], *, json: bool) -> None:
+    """Counts, the first failures and places on standard error, so that standard output stays data."""
 
     def say(text: str) -> None:
         typer.echo(text, err=True)
@@ -187,7 +204,16 @@ def _summary(outcome: Outcome) -> None:
     reused = f", {outcome.reused} taken over from the run before" if outcome.reused else ""
     pictures = "1 picture" if outcome.pictures == 1 else f"{outcome.pictures} pictures"
     planes = f" of {outcome.files} files" if outcome.pictures != outcome.files else ""
-    say(f"{pictures}{planes}, {outcome.failed} failed{reused}")
+    partly = f", {outcome.partly} partly measured" if outcome.partly else ""
+    say(f"{pictures}{planes}, {outcome.failed} failed{partly}{reused}")
+    for row in failures:
+        say(f"  {_place(row)}: {one_line(row['error'], REASON)}")
+    rest = outcome.failed + outcome.partly - len(failures)
+    if failures and rest:
+        say(f"  … and {rest} more: see {'error in the rows' if json else 'the column error of the table'}")
+    for row in noticed:
+        others = f" and {outcome.noticed - 1} more (column notice)" if outcome.noticed > 1 else ""
+        say(f"notice for {_place(row)}{others}: {row['notice']}")
     if outcome.left_out:
         say(f"{outcome.left_out} files of earlier runs were not named this time: they are not in the table any more")
     for text, paths in outcome.gate_failures.items():

@@ -5,6 +5,7 @@
 ==================  ===================================================================================
 format              'PNG', 'JPEG', 'TIFF', …: by content, whatever the name says
 notes               list of str: what reading found and did, for people
+notice              str: what puts the values in doubt (`kukkiri.images.reading_levels`); also among the notes
 icc_profile, exif   bytes, as they are; written back by `kukkiri.images.writing.save`
 source_icc_profile  of a CMYK file, whose pixels have become RGB without it
 orientation         EXIF orientation 2…8 that was undone
@@ -38,6 +39,7 @@ from kukkiri.errors import InputError, ShapeError, one_line
 from kukkiri.images.decoder import Decoder, Header
 from kukkiri.images.image import Image
 from kukkiri.images.masks import Box
+from kukkiri.images.reading_levels import unused_bits
 from kukkiri.images.sniffing import check_file, sniff, suffix_note
 
 
@@ -226,6 +228,10 @@ class ImageFile:
         self.decoder.check_size(header, self._max_pixels)
         pixels, notes, more = self.decoder.read(plane)
         metadata = {**self._metadata(plane, header, notes), **more}
+        # Of a camera's RAW file white is known.
+        if self.format != "RAW" and (notice := unused_bits(pixels, header.bit_depth)):
+            metadata["notice"] = notice
+            metadata["notes"] = [*metadata["notes"], notice]
         return Image(pixels, header.bit_depth, header.pixel_size, self.path, metadata)
 
     def read_region(self, plane: int, box: Box) -> Tensor:

@@ -1,7 +1,8 @@
 """What a run has measured so far, safe against being killed at any moment.
 
 A small SQLite file beside the table: each batch is one transaction, so it is in there whole or not at all. A later run
-takes over every row whose file, settings and weights are unchanged. Deleting the file only costs measuring again.
+takes over every file that was measured well and that, like settings and weights, is unchanged. Deleting the journal
+only costs measuring again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from kukkiri.inspection.worker import Measured
 
 SUFFIX = ".journal"
 # To be raised when the tables change: an older journal is then started anew.
-LAYOUT = 4
+LAYOUT = 5
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS files (source BLOB PRIMARY KEY, settings, fingerprint, has_thumbnail, failed)",
     "CREATE TABLE IF NOT EXISTS rows (source BLOB, plane INTEGER, row TEXT, thumbnail BLOB, blur TEXT, map BLOB, "
@@ -121,20 +122,17 @@ class Journal:
                 )
             self._db.execute("COMMIT")
 
-    def is_fresh(self, files: Sequence[Path], *, thumbnails: bool) -> bool:
-        """Whether all these files have been measured well with these settings and have not changed since.
+    def is_fresh(self, file: Path, *, thumbnails: bool) -> bool:
+        """Whether a file has been measured well with these settings and has not changed since.
 
         What failed is tried again: a package may have been installed, a permission given.
         """
         query = "SELECT settings, fingerprint, has_thumbnail, failed FROM files WHERE source = ?"
         with self._guarded():
-            for file in files:
-                found = self._db.execute(query, (_key(file),)).fetchone()
-                if found is None or found[:2] != (self.settings, file_fingerprint(file)) or found[3]:
-                    return False
-                if thumbnails and not found[2]:
-                    return False
-        return True
+            found = self._db.execute(query, (_key(file),)).fetchone()
+        if found is None or found[:2] != (self.settings, file_fingerprint(file)) or found[3]:
+            return False
+        return bool(found[2]) or not thumbnails
 
     def others(self, files: Sequence[Path]) -> int:
         """How many files of earlier runs are not among these."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # An engine takes batches of files and yields each batch's results, in the same order.
 Engine = Callable[..., "Generator[list[Measured], None, None]"]
 ENGINES = {"local": "kukkiri.inspection.local_engine:run"}
-# Files a batch. A batch is measured, stored and resumed as one, so that a table does not depend on interruptions.
+# Files a batch. A batch is measured and stored as one, so that a table does not depend on interruptions: what is
+# measured together may differ in the last digits from what is measured alone.
 BATCH = 8
 
 

@@ -44,7 +44,8 @@ def quality_view_of(judgement: QualityJudgement) -> QualityView:
     ordered = [*judgement.named, *(name for name in judgement.wrong if name not in judgement.named)]
     return QualityView(
         {
-            "wrong": [[name, round(judgement.wrong[name], 3)] for name in ordered],
+            # Rounded as in the column, so that a page shows the same per cent as a table.
+            "wrong": [[name, round(judgement.wrong[name], 2)] for name in ordered],
             "named": len(judgement.named),
             "doubtful": judgement.is_unlike_training,
         }

@@ -45,6 +45,8 @@ class Record:
         the range and the interval is open: from 0, or to infinity.
     masked : str
         What was left out of every measurement; '' for nothing.
+    notice : str
+        What puts all values of the row in doubt, such as a white level that the file does not tell; '' for nothing.
     version : str
         Version of Kukkiri and, after '+', a hash of the weights that were used.
     scores : mapping
@@ -80,6 +82,7 @@ class Record:
     sigma_lo: float | None = None
     sigma_hi: float | None = None
     masked: str = ""
+    notice: str = ""
     version: str = ""
     scores: Mapping[str, float | None] = field(default_factory=lambda: MappingProxyType({}))
     sigma_note: str | None = None
@@ -109,7 +112,7 @@ NOTE = "sigma_note"
 COLUMNS = tuple(f.name for f in fields(Record) if f.name not in ("scores", NOTE, *JUDGED))
 # How a column is typed in a table that has types.
 COLUMN_TYPES: Mapping[str, type] = MappingProxyType(
-    dict.fromkeys(("path", "error", "masked", "version", "wrong", "quality_note", NOTE), str)
+    dict.fromkeys(("path", "error", "masked", "notice", "version", "wrong", "quality_note", NOTE), str)
     | dict.fromkeys(("plane", "width", "height", "channels", "bit_depth"), int)
 )
 
@@ -128,6 +131,11 @@ def explain(error: Exception) -> str:
         f"expected a picture that can be measured, got {type(error).__name__}: {error}; "
         "check the file with another program, and report it if it opens there"
     )
+
+
+def is_partly_measured(row: Mapping[str, Any], scores: Sequence[str]) -> bool:
+    """Whether something of a row failed, but not all of these columns."""
+    return bool(row.get("error")) and any(row.get(name) is not None for name in scores)
 
 
 def numeric_columns(metrics: Sequence[str]) -> tuple[str, ...]:

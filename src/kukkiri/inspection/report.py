@@ -38,7 +38,7 @@ _PROPERTIES = (
 )
 _OTHER_KEYS = (
     *("path", "plane", "error", "width", "height", "channels", "bit_depth", "pixel_size"),
-    *("sigma_lo", "sigma_hi", "masked", "version"),
+    *("sigma_lo", "sigma_hi", "masked", "notice", "version"),
 )
 
 
@@ -135,7 +135,7 @@ def write_report(
         *(JUDGED if judge else ()),
         *(column.key for column in columns),
     )
-    with Gathered(keys, path) as gathered:
+    with Gathered(keys, path, scores=[spec.name for spec in metrics]) as gathered:
         for row in rows:
             figures, cells = (None, None) if row.blur is None else (row.blur.figures, row.blur.map)
             judged = None if row.quality is None else row.quality.figures
@@ -157,6 +157,7 @@ def _column_of(spec: MetricSpec, *, judges: bool = False) -> Column:
     low, high = (bound if math.isfinite(bound) else None for bound in spec.value_range)
     return Column(
         key=spec.name,
+        kind="score" if judges else "number",
         title=spec.title,
         higher_is_better=spec.higher_is_better,
         answers=spec.answers,

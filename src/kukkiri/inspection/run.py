@@ -13,7 +13,7 @@ from kukkiri.errors import InputError
 from kukkiri.inspection.gates import Gate, parse_gate
 from kukkiri.inspection.journal import Journal, journal_path
 from kukkiri.inspection.measuring import BATCH, batches, engine_of, worker_count
-from kukkiri.inspection.record import columns, numeric_columns
+from kukkiri.inspection.record import columns, is_partly_measured, numeric_columns
 from kukkiri.inspection.settings import Settings
 from kukkiri.inspection.tables import table_format, write_table
 from kukkiri.pages.language import check_language
@@ -30,8 +30,10 @@ class Outcome:
 
     Parameters
     ----------
-    files, pictures, failed : int
-        Files named; rows; rows with an error.
+    files, pictures, failed, partly : int
+        Files named; rows; rows with an error and without a score; rows with an error and with a score.
+    noticed : int
+        Rows with a notice: their values are to be doubted.
     reused : int
         Files whose rows were taken over from an earlier run.
     left_out : int
@@ -47,6 +49,8 @@ class Outcome:
     files: int = 0
     pictures: int = 0
     failed: int = 0
+    partly: int = 0
+    noticed: int = 0
     reused: int = 0
     left_out: int = 0
     gate_failures: dict[str, list[str]] = field(default_factory=dict)
@@ -58,7 +62,7 @@ class Outcome:
     def exit_code(self) -> int:
         """0 if all went well, 1 if some input failed or a gate was not met."""
         gates = [*self.gate_failures.values(), *self.gate_unknown.values()]
-        return 1 if self.failed or any(gates) else 0
+        return 1 if self.failed or self.partly or any(gates) else 0
 
 
 def inspect(
@@ -120,8 +124,12 @@ def inspect(
     journal = Journal(None if out is None else journal_path(out), settings.fingerprint())
     try:
         outcome = Outcome(files=len(files), out=out, report=report)
-        work = batches(files, BATCH)
-        todo = [b for b in work if fresh or not journal.is_fresh(b, thumbnails=report is not None)]
+
+        def is_due(file: Path) -> bool:
+            return fresh or not journal.is_fresh(file, thumbnails=report is not None)
+
+        # Batches are those of the whole list less what is taken over: one that was not begun stays as it was.
+        todo = [batch for whole in batches(files, BATCH) if (batch := tuple(f for f in whole if is_due(f)))]
         outcome.reused = len(files) - sum(map(len, todo))
         outcome.left_out = journal.others(files)
         if on_start:
@@ -132,7 +140,7 @@ def inspect(
                 journal.add(measured)
                 if on_batch:
                     on_batch(len(batch))
-        _judge(journal, files, gates, outcome, on_row)
+        _judge(journal, files, settings.metrics, gates, outcome, on_row)
         if out is not None:
             write_table(out, (kept.row for kept in journal.rows(files)), names)
         if report is not None:
@@ -173,6 +181,7 @@ def _is_our_report(path: Path) -> bool:
 def _judge(
     journal: Journal,
     files: Sequence[Path],
+    metrics: Sequence[str],
     gates: Sequence[Gate],
     outcome: Outcome,
     on_row: Callable[[Row], None] | None,
@@ -181,7 +190,10 @@ def _judge(
     outcome.gate_unknown = {g.text: [] for g in gates}
     for row, *_ in journal.rows(files):
         outcome.pictures += 1
-        outcome.failed += row["error"] is not None
+        partly = is_partly_measured(row, metrics)
+        outcome.partly += partly
+        outcome.failed += row["error"] is not None and not partly
+        outcome.noticed += bool(row["notice"])
         for gate in gates:
             verdict = gate(row)
             if verdict:

@@ -184,7 +184,8 @@ class Worker:
         if left_out is not None and not bool(left_out.any()):
             left_out = None
         found = statistics(pixels, left_out)
-        columns.update(vars(found), channels=image.channels, bit_depth=image.bit_depth, masked=said)
+        notice = image.metadata.get("notice", "")
+        columns.update(vars(found), channels=image.channels, bit_depth=image.bit_depth, masked=said, notice=notice)
         return Picture(pixels, left_out, columns, small)
 
     def _left_out(self, image: Image) -> tuple[Tensor | None, str]:

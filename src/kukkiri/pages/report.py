@@ -29,8 +29,9 @@ class Column:
     ----------
     key : str
         Key in the rows, and the heading of a metric.
-    kind : 'number' | 'fraction' | 'pixels' | 'length' | 'count'
-        How values are written: plain; 0 to 1 as per cent; a length in pixels; a length in metres; an integer.
+    kind : 'number' | 'score' | 'fraction' | 'pixels' | 'length' | 'count'
+        How values are written: plain; 0 to 100 without decimals; 0 to 1 as per cent; a length in pixels; a length in
+        metres; an integer.
     higher_is_better : bool or None
         None where there is no better end.
     answers : str
@@ -71,6 +72,8 @@ class Gathered:
         The keys of a record that get a place in every row; others are kept by name.
     path : path
         Of the report: temporary files go beside it when they outgrow the memory. Its folder is made if it is missing.
+    scores : sequence of str
+        Keys of the metrics: a failure in which one of them has a value is a picture that is partly measured.
 
     Raises
     ------
@@ -78,9 +81,9 @@ class Gathered:
         Here and from `add`, if there is no folder or no room.
     """
 
-    def __init__(self, keys: Sequence[str], path: str | Path) -> None:
-        self.keys, self.path = tuple(keys), Path(path)
-        self.count = self.failures = self.gate_failures = 0
+    def __init__(self, keys: Sequence[str], path: str | Path, scores: Sequence[str] = ()) -> None:
+        self.keys, self.path, self.scores = tuple(keys), Path(path), tuple(scores)
+        self.count = self.failures = self.partly = self.gate_failures = 0
         with writing(path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._rows, self._thumbnails = (_temporary(self.path.parent) for _ in range(2))
@@ -106,7 +109,7 @@ class Gathered:
         Parameters
         ----------
         record : mapping
-            A non-empty `error` marks a failure.
+            A non-empty `error` marks a failure, or a picture that is partly measured.
         thumbnail : bytes or None
             A WebP, JPEG or PNG file.
         gate_failed : bool
@@ -131,7 +134,10 @@ class Gathered:
             self._rows.write(row.encode())
             self._thumbnails.write(picture.encode())
         self.count += 1
-        self.failures += bool(record.get("error"))
+        error = bool(record.get("error"))
+        partly = error and any(record.get(key) is not None for key in self.scores)
+        self.partly += partly
+        self.failures += error and not partly
         self.gate_failures += bool(gate_failed)
 
     def rows(self) -> Iterator[str]:
@@ -218,6 +224,7 @@ def write_report_page(
         gate=gate,
         count=gathered.count,
         failures=gathered.failures,
+        partly=gathered.partly,
         gate_failures=gathered.gate_failures,
         config={
             "language": language,

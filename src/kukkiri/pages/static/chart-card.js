@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { histogram } from "./histogram.js";
-import { all, direction, format, get, help, label, say, subtitle } from "./report-data.js";
+import { all, direction, format, get, help, label, partly, say, subtitle } from "./report-data.js";
 
 // A number as one types it.
 function typed(value, digits) {
@@ -64,7 +64,7 @@ export function chartCard({ column, tooltip, onRange }) {
     onRange,
   });
   const fields = limits(column, chart, onRange);
-  const missing = all.filter((row) => !get(row, "error") && typeof get(row, column.key) !== "number").length;
+  const missing = all.filter((row) => (!get(row, "error") || partly(row)) && typeof get(row, column.key) !== "number").length;
   const unit = column.kind === "pixels" ? "px" : column.unit;
   const node = element("article", { class: "card chart" },
     element("header", {},

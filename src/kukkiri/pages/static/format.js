@@ -1,4 +1,4 @@
-// Numbers for people: four significant digits, the signs of the language, SI lengths.
+// Numbers for people: four significant digits (whole ones of a score out of 100), the signs of the language, SI lengths.
 
 const LENGTHS = [[1, "m"], [1e-3, "mm"], [1e-6, "µm"], [1e-9, "nm"], [1e-12, "pm"]];
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
@@ -44,7 +44,7 @@ export function formats(language) {
 export function formatValue(format, column, value, unit = false) {
   if (value === null || value === undefined) return "–";
   if (column.kind === "fraction") return format.percent(value);
-  const text = format.number(value);
+  const text = column.kind === "score" ? format.count(value) : format.number(value);
   const name = column.kind === "pixels" ? "px" : column.unit;
   return unit && name ? `${text} ${name}` : text;
 }

@@ -2,21 +2,9 @@
 
 import { blurNotes, blurProperties } from "./blur.js";
 import { copyText, element, icon, visible } from "./dom.js";
+import { errorList, noticeText } from "./failures.js";
 import { formatValue } from "./format.js";
 import { wrongPart } from "./quality.js";
-
-// "expected A, got B; C" in its three parts, or null.
-export function errorParts(text) {
-  const match = /^expected ([\s\S]*?), got ([\s\S]*); ([^;]*)$/.exec(text);
-  return match && { expected: match[1], got: match[2], fix: match[3] };
-}
-
-export function errorList(text, say) {
-  const parts = errorParts(text);
-  if (!parts) return element("p", { class: "error-text", lang: "en" }, visible(text));
-  return element("dl", { class: "error-parts" }, ...["expected", "got", "fix"].map((key) =>
-    element("div", { class: key }, element("dt", {}, say(`failure.${key}`)), element("dd", { lang: "en" }, visible(parts[key])))));
-}
 
 // "info-bar 4096×192 at 0,2880" in the words of the page; anything else stays as it is.
 export function maskedText(text, say) {
@@ -40,7 +28,7 @@ function list(entries) {
     element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 
-// model: {get(row, key), blur(row), quality(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), direction(column), better(row, column), level(row, column), equal(row, column), gateFailed(row)}
+// model: {get(row, key), blur(row), quality(row), value(row, column, unit), others(row), columns, present(column), label(column), subtitle(column, tag), name(row), page(row), relative(column), direction(column), better(row, column), level(row, column), equal(row, column), partly(row), gateFailed(row)}
 export function picturePanel({ model, say, format, thumbnails, mapOver }) {
   const dialog = element("dialog", { class: "panel", "aria-labelledby": "panel-title" });
   document.body.append(dialog);
@@ -58,7 +46,7 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
     const standing = better === null ? null : say(`better_than.${model.relative(column) ? "relative" : column.answers}`, { percent: format.percent(better) });
     const note = standing && direction ? say("panel.standing", { better: standing, direction }) : standing ?? direction;
     const ends = (column.interval ?? []).map((key) => model.get(row, key)).filter((end) => typeof end === "number");
-    const interval = ends.length ? say("panel.interval", { low: format.number(ends[0]), high: format.number(ends[1]) }) : null;
+    const interval = ends.length ? say("panel.interval", { low: formatValue(format, column, ends[0]), high: formatValue(format, column, ends[1]) }) : null;
     const pixel = model.get(row, "pixel_size");
     const metres = column.kind === "pixels" && value !== null && pixel && !blur?.bound ? ` = ${format.length(value * pixel)}` : "";
     const level = model.level(row, column);
@@ -81,20 +69,21 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
     const row = order[at];
     const get = (key) => model.get(row, key);
     const [width, height, pixel, error, channels] = ["width", "height", "pixel_size", "error", "channels"].map(get);
+    const failed = error && !model.partly(row);
     const status = element("span", { class: "copied", role: "status" });
     const known = [
       [say("panel.size"), width && height ? `${width} × ${height} px` : null],
       [say("panel.depth"), get("bit_depth") ? [say("panel.bits", { bits: get("bit_depth") }), channels === 1 || channels === 3 ? say(`panel.channels_${channels}`) : null].filter(Boolean).join(say("panel.separator")) : null],
-      [say("panel.pixel_size"), error ? null : pixel ? format.length(pixel) : say("panel.pixel_size_none")],
+      [say("panel.pixel_size"), failed ? null : pixel ? format.length(pixel) : say("panel.pixel_size_none")],
       [say("panel.field"), pixel && width && height ? `${format.length(width * pixel)} × ${format.length(height * pixel)}` : null],
       [say("panel.plane"), model.page(row) ? say("panel.plane_of", { page: model.page(row), plane: model.page(row) - 1 }) : null],
-      [say("panel.masked"), error ? null : get("masked") ? maskedText(get("masked"), say) : say("panel.masked_none")],
+      [say("panel.masked"), failed ? null : get("masked") ? maskedText(get("masked"), say) : say("panel.masked_none")],
       ...model.columns.filter((c) => !c.answers && get(c.key) !== null).map((c) => [model.label(c), formatValue(format, c, get(c.key), true)]),
       [say("panel.version"), get("version") ? `Kukkiri ${visible(get("version"))}` : null],
     ];
     const others = Object.entries(model.others(row)).map(([key, value]) =>
       [visible(key), visible(typeof value === "object" ? JSON.stringify(value) : typeof value === "number" ? format.short(value) : value)]);
-    const judged = model.columns.filter((c) => c.answers && (get(c.key) !== null || (c.shown && !error && (model.present(c) || (c.key === "sigma" && model.blur(row))))));
+    const judged = model.columns.filter((c) => c.answers && (get(c.key) !== null || (c.shown && !failed && (model.present(c) || (c.key === "sigma" && model.blur(row))))));
     const frame = thumbnails.frame(row, element);
     frame.querySelector("img").addEventListener("load", ({ target }) => {
       note.textContent = say("panel.preview", { size: `${target.naturalWidth} × ${target.naturalHeight}` });
@@ -121,7 +110,8 @@ export function picturePanel({ model, say, format, thumbnails, mapOver }) {
       element("div", { class: "panel-body" },
         element("div", {}, figure),
         element("div", {},
-          error ? element("section", { class: "failure" }, element("h3", {}, say("report.failed")), errorList(error, say)) : null,
+          error ? element("section", { class: failed ? "failure" : "failure partly" }, element("h3", {}, say(failed ? "report.failed" : "report.partly")), errorList(error, say)) : null,
+          get("notice") ? element("p", { class: "caution" }, element("span", { class: "chip warn" }, say("notice.title")), " ", noticeText(get("notice"), say)) : null,
           model.gateFailed(row) ? element("p", {}, element("span", { class: "chip warn" }, say("table.gate_failed"))) : null,
           judged.length ? element("section", {}, element("h3", {}, say("panel.measurements")), element("dl", { class: "measurements" }, ...judged.map((c) => measurement(row, c)))) : null,
           element("section", {}, element("h3", {}, say("panel.picture")), list(known)),

@@ -18,6 +18,8 @@ export const blurOf = (row) => rows[row][config.keys.length + 2] || null;
 export const qualityOf = (row) => rows[row][config.keys.length + 3] || null;
 export const gateFailed = (row) => config.gate && Boolean(rows[row][config.keys.length]);
 export const failures = all.filter((row) => get(row, "error"));
+// Something could not be measured, but not all.
+export const partly = (row) => Boolean(get(row, "error")) && config.columns.some((column) => column.answers && (get(row, column.key) ?? null) !== null);
 export const sorted = new Map(config.columns.map((column) => [column.key, sortedValues(all.map((row) => get(row, column.key)))]));
 const levels = new Map([...sorted].map(([key, values]) => [key, distinct(values)]));
 export const present = (column) => sorted.get(column.key).length > 0;
@@ -70,6 +72,7 @@ export const model = {
   page: pageOf,
   relative,
   direction,
+  partly,
   gateFailed,
   better: (row, column) => shareWorse(sorted.get(column.key), get(row, column.key), column.higher_is_better),
   // Among the different values: the best of them is 1 and the worst 0, however many pictures share it.

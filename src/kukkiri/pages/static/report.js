@@ -3,10 +3,11 @@
 import { blurMaps, reasonText } from "./blur.js";
 import { chartCard } from "./chart-card.js";
 import { copyText, element, icon, visible } from "./dom.js";
+import { errorList, errorSummary, noticeText } from "./failures.js";
 import { formatValue } from "./format.js";
 import { menus } from "./menu.js";
-import { errorList, maskedKinds, maskedText, picturePanel } from "./panel.js";
-import { all, blurOf, cautionOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, paths, present, qualityOf, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
+import { maskedKinds, maskedText, picturePanel } from "./panel.js";
+import { all, blurOf, cautionOf, config, direction, failures, folder, format, gateFailed, get, help, label, model, nameOf, nameParts, pageOf, partly, paths, present, qualityOf, relative, rows, say, sorted, titleOf, valueText } from "./report-data.js";
 import { wrongCard, wrongCell, wrongName, wrongNames, wrongText } from "./quality.js";
 import { dataTable } from "./table.js";
 import { themeSwitch } from "./theme.js";
@@ -22,6 +23,8 @@ const filters = { text: "", failures: false, gate: false, wrong: null, ranges: n
 
 // ---- table
 
+const errorChip = (row) => element("span", { class: `chip ${partly(row) ? "warn" : "fail"}` }, say(partly(row) ? "table.partly" : "table.failed"));
+
 function fileCell(row) {
   const [own, name] = nameParts(row);
   return element("div", { class: "file" },
@@ -29,7 +32,8 @@ function fileCell(row) {
       element("bdi", {}, element("span", { class: "dim" }, own), name)),
     pageOf(row) ? element("span", { class: "dim" }, say("table.plane", { page: pageOf(row) })) : null,
     gateFailed(row) ? element("span", { class: "chip warn" }, say("table.gate_failed")) : null,
-    get(row, "error") ? element("span", { class: "row-error" }, element("span", { class: "chip fail" }, say("table.failed")), " ", element("span", { lang: "en" }, visible(get(row, "error")))) : null);
+    get(row, "notice") ? element("span", { class: "chip warn", "data-tip": noticeText(get(row, "notice"), say) }, say("notice.title")) : null,
+    get(row, "error") ? element("span", { class: "row-error" }, errorChip(row), " ", ...errorSummary(get(row, "error"), say)) : null);
 }
 
 function numberCell(row, column) {
@@ -37,10 +41,13 @@ function numberCell(row, column) {
   const level = model.level(row, column);
   const why = column.key === "sigma" && blurOf(row)?.abstained;
   const text = element("span", { class: "value", "data-tip": why ? reasonText(why, say) : null }, valueText(row, column));
-  if (level === null) return text;
+  const ends = value === null || blurOf(row)?.bound ? [] : (column.interval ?? []).map((key) => get(row, key)).filter((end) => typeof end === "number");
+  const interval = ends.length === 2 ? element("span", { class: "interval" }, ends.map((end) => formatValue(format, column, end)).join(" – ")) : null;
+  if (level === null && !interval) return text;
+  if (level === null) return element("span", { class: "value-cell" }, text, interval);
   const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", {}));
   meter.firstChild.style.width = `${level * 100}%`;
-  return element("span", { class: "value-cell" }, text, meter);
+  return element("span", { class: "value-cell" }, text, interval, meter);
 }
 
 const wrongColumn = {
@@ -67,7 +74,7 @@ const tableColumns = [
   ...config.columns.filter(present).flatMap((column) => [{
     key: column.key,
     label: label(column),
-    tip: [titleOf(column), help(column), direction(column), column.answers && say("table.bar")].filter(Boolean).join("\n"),
+    tip: [titleOf(column), help(column), direction(column), column.interval && say("table.interval"), column.answers && say("table.bar")].filter(Boolean).join("\n"),
     numeric: true,
     shown: Boolean(column.shown),
     // The first click shows the worst.
@@ -89,7 +96,7 @@ const table = dataTable({
   caption: say("table.caption"),
   say,
   format,
-  rowClass: (row) => [get(row, "error") ? "failed" : "", gateFailed(row) ? "gate-failed" : ""].join(" ").trim() || null,
+  rowClass: (row) => [get(row, "error") ? (partly(row) ? "partly" : "failed") : "", gateFailed(row) ? "gate-failed" : ""].join(" ").trim() || null,
   onOpen: (row) => panel.open(row, order),
   onOrder: (next) => {
     order = next;
@@ -229,7 +236,7 @@ function drawExtremes() {
         element("button", { type: "button", class: "tile", onclick: () => panel.open(row, chosen) },
           thumbnails.frame(row, element),
           element("span", { class: "value" }, valueText(row, column)),
-          get(row, "error") ? element("span", { class: "chip fail" }, say("table.failed")) : null,
+          get(row, "error") ? errorChip(row) : null,
           element("bdi", { class: "tile-name" }, nameOf(row)))))));
     const caution = cautionOf(column);
     byId("extremes-note").hidden = caution === null;
@@ -251,7 +258,7 @@ function drawFailures() {
   function draw() {
     const next = failures.slice(done, done + step);
     done += next.length;
-    box.append(...next.map((row) => element("li", {}, element("button", { type: "button", class: "file-name", "aria-label": say("table.open", { name: nameOf(row) }), onclick: () => panel.open(row, failures) }, element("bdi", {}, nameOf(row))), errorList(get(row, "error"), say))));
+    box.append(...next.map((row) => element("li", {}, element("button", { type: "button", class: "file-name", "aria-label": say("table.open", { name: nameOf(row) }), onclick: () => panel.open(row, failures) }, element("bdi", {}, nameOf(row))), partly(row) ? errorChip(row) : null, errorList(get(row, "error"), say))));
     more.hidden = done === failures.length;
     more.textContent = say("failure.more", { count: format.count(Math.min(step, failures.length - done)) });
   }
