@@ -209,7 +209,7 @@ def _method(row: dict[str, Any], most: int) -> list[str]:
             _wrapped(f"\\* slow: saw {slow[0]['pictures']} of the pictures, so that its figures are rougher."),
         ]
     for m in skipped:
-        lines += ["", _wrapped(f"`{m['name']}` is not in the tables: {m['skipped']}.")]
+        lines += ["", _wrapped(f"`{m['name']}` is not in the tables: it was skipped ({m['skipped']}).")]
     versions = f"Kukkiri {row['versions']['kukkiri']}, torch {row['versions']['torch']}, seed {p['seed']}."
     flags = f"--pictures {most} --reduce {p['reduce']}" + (f" --size {p['size']}" if p["size"] else "")
     if slow:

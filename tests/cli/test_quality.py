@@ -1,5 +1,9 @@
 """`kukkiri quality`: what it prints, and when."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,3 +86,23 @@ def test_what_is_scored_before_an_interruption_is_shown(
     done = quality(*grey, "-m", judge, *options)
     assert done.exit_code == 130 and "a.png" in done.stdout and "b.png" not in done.stdout
     assert done.stderr == "kukkiri: interrupted after 1 of 2 pictures\n"
+
+
+def test_json_goes_to_its_file_while_a_bar_is_shown(grey: list[str]) -> None:
+    pty = pytest.importorskip("pty")
+    terminal, side = pty.openpty()
+    command = [sys.executable, "-m", "kukkiri", "quality", *grey, "-m", "tenengrad", "--json"]
+    with Path("out.jsonl").open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=side, env=os.environ | {"TERM": "xterm"})
+        os.close(side)
+        shown = b""
+        try:
+            while part := os.read(terminal, 1 << 16):
+                shown += part
+        except OSError:  # Linux: the other side is closed
+            pass
+        process.wait()
+    os.close(terminal)
+    assert b"scoring" in shown and b"{" not in shown
+    lines = Path("out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == grey

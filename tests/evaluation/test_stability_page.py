@@ -48,8 +48,8 @@ def test_what_was_skipped_is_said_and_not_in_the_command(docs: ModuleType, monke
     row["stability"]["metrics"].insert(0, {"name": "rankiqa", "answers": "quality", "skipped": "no weights"})
     monkeypatch.setattr(docs, "result", lambda: row)
     text = docs.page()
-    assert "`rankiqa` is not in the tables: no weights." in text
-    assert "robustness niqe" in text and "FRESH=1" in text
+    assert "`rankiqa` is not in the tables: it was skipped (no weights)." in text
+    assert "robustness kukkiri-nr" in text and "FRESH=1" in text
 
 
 def test_the_result_names_no_folder(docs: ModuleType) -> None:

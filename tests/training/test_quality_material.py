@@ -123,6 +123,12 @@ def test_a_small_photograph_is_named_before_the_work(few, tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
+@pytest.mark.parametrize("rounds", [0, 0.5, float("nan")])
+def test_every_photograph_is_used(rounds, tmp_path):
+    with pytest.raises(InputError, match="1 round or more"):
+        Prepared([], tmp_path, rounds=rounds)
+
+
 def test_a_second_round_sees_other_parts_with_other_damage(few, tmp_path):
     prepared = Prepared(photographs(tmp_path / "a"), tmp_path / "kept", drawings=1, rounds=2)
     assert len(prepared) == 4 and prepared.round == 2

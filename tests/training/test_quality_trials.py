@@ -103,6 +103,9 @@ def test_a_stopped_run_goes_on(photograph, tmp_path):
     assert observers.asked == 2, "other kinds are other versions"
     of_photograph(photograph, 1, kept, lambda: observers, CHOSEN)
     assert observers.asked == 3, "of another number other damage is drawn"
+    Pillow.fromarray(data.coffee()[60:244, 100:292]).save(photograph)
+    of_photograph(photograph, 0, kept, lambda: observers, CHOSEN)
+    assert observers.asked == 4, "of a name, there may be several files"
     assert not list(kept.glob("*.part"))
 
 

@@ -25,6 +25,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        # Standard output is data, perhaps in a file: it must not go through the console of the bar.
+        redirect_stdout=False,
+        redirect_stderr=False,
         disable=total == 1 or not console.is_terminal,
     ) as bar:
         task = bar.add_task(one_line(what, 40), total=total)

@@ -94,7 +94,7 @@ def command(
             print_json({name: json_number(value) for name, value in row.items()})
         elif listed and len(rows) < PRINTED:
             rows.append(row)
-        if row["error"] and len(failures) < NAMED and not listed:
+        if row["error"] and len(failures) < NAMED and not (listed and row is rows[-1]):
             failures.append(row)
         if row["notice"] and not noticed:
             noticed.append(row)
@@ -108,6 +108,9 @@ def command(
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # Standard output is data, perhaps in a file: it must not go through the console of the bar.
+            redirect_stdout=False,
+            redirect_stderr=False,
         ) as progress:
             task = progress.add_task("measuring", total=len(files), rate="")
 
@@ -143,7 +146,8 @@ def command(
         show(*_listing(rows, settings.metrics))
         if outcome.pictures > len(rows):
             typer.echo(f"… and {outcome.pictures - len(rows)} more: write them all with --out FILE.csv", err=True)
-    _summary(outcome, failures, noticed, json=json)
+    printed = sum(bool(row["error"]) for row in rows)
+    _summary(outcome, failures, noticed, json=json, printed=printed)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -195,7 +199,9 @@ def _place(row: dict[str, Any]) -> str:
     return f"{row['path']} [{row['plane']}]" if row["plane"] else str(row["path"])
 
 
-def _summary(outcome: Outcome, failures: list[dict[str, Any]], noticed: list[dict[str, Any]], *, json: bool) -> None:
+def _summary(
+    outcome: Outcome, failures: list[dict[str, Any]], noticed: list[dict[str, Any]], *, json: bool, printed: int
+) -> None:
     """Counts, the first failures and places on standard error, so that standard output stays data."""
 
     def say(text: str) -> None:
@@ -208,11 +214,12 @@ def _summary(outcome: Outcome, failures: list[dict[str, Any]], noticed: list[dic
     say(f"{pictures}{planes}, {outcome.failed} failed{partly}{reused}")
     for row in failures:
         say(f"  {_place(row)}: {one_line(row['error'], REASON)}")
-    rest = outcome.failed + outcome.partly - len(failures)
+    rest = outcome.failed + outcome.partly - len(failures) - printed
     if failures and rest:
         say(f"  … and {rest} more: see {'error in the rows' if json else 'the column error of the table'}")
     for row in noticed:
-        others = f" and {outcome.noticed - 1} more (column notice)" if outcome.noticed > 1 else ""
+        where = " (column notice)" if outcome.out else ""
+        others = f" and {outcome.noticed - 1} more{where}" if outcome.noticed > 1 else ""
         say(f"notice for {_place(row)}{others}: {row['notice']}")
     if outcome.left_out:
         say(f"{outcome.left_out} files of earlier runs were not named this time: they are not in the table any more")

@@ -110,7 +110,10 @@ class Journal:
         with self._guarded():
             self._db.execute("BEGIN IMMEDIATE")
             for key, pictures in by_source.items():
-                failed = any(m.record.error for m in pictures)
+                # What is partly measured is: a picture that is too small for a metric will be so again.
+                failed = any(
+                    m.record.error and not any(v is not None for v in m.record.scores.values()) for m in pictures
+                )
                 shown = all(m.thumbnail or m.record.error for m in pictures)
                 self._db.execute("DELETE FROM rows WHERE source = ?", (key,))
                 self._db.execute(
@@ -125,7 +128,8 @@ class Journal:
     def is_fresh(self, file: Path, *, thumbnails: bool) -> bool:
         """Whether a file has been measured well with these settings and has not changed since.
 
-        What failed is tried again: a package may have been installed, a permission given.
+        What failed is tried again: a package may have been installed, a permission given. What is partly measured is
+        not.
         """
         query = "SELECT settings, fingerprint, has_thumbnail, failed FROM files WHERE source = ?"
         with self._guarded():

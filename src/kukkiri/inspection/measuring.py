@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # An engine takes batches of files and yields each batch's results, in the same order.
 Engine = Callable[..., "Generator[list[Measured], None, None]"]
 ENGINES = {"local": "kukkiri.inspection.local_engine:run"}
-# Files a batch. A batch is measured and stored as one, so that a table does not depend on interruptions: what is
-# measured together may differ in the last digits from what is measured alone.
+# Files a batch. A batch that was interrupted is measured anew as it was: what is measured together may differ in the
+# last digits from what is measured alone, as a single file is that failed or changed.
 BATCH = 8
 
 

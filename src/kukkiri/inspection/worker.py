@@ -240,7 +240,8 @@ class Worker:
                     blurs = one.estimate(batch, mask=mask)
                     values = [blur.sigma for blur in blurs]
                 elif isinstance(one, JudgesQuality):
-                    judgements = one.judge(batch, mask=mask)
+                    # One by one: the last digits must not depend on what else is in the batch.
+                    judgements = [said for pixels in batch for said in one.judge(pixels[None], mask=mask)]
                     values = [judgement.value for judgement in judgements]
                 else:
                     values = one(batch, mask=mask).tolist()

@@ -56,7 +56,8 @@ class KukkiriNR(Recipe):
         Where features and judgements of the teachers are kept, gigabytes for thousands of pictures; made when missing,
         a dozen seconds a picture. Default: in the cache.
     rounds : float
-        How many times each photograph is used, each time another part of it with other damage; 1.5: half of them twice.
+        How many times each photograph is used, each time another part of it with other damage, beside other drawings;
+        1.5: the first half of a round, photographs before drawings, twice.
     pictures : int
         Pictures a batch, each with all its versions.
     rate, dropout : float

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -250,10 +251,12 @@ class Prepared:
         Default: two to ten photographs.
     rounds : float
         How many times every photograph is used, each time another part of it with other damage, beside other drawings;
-        1.5: the first half of them twice.
+        1.5: the first half of a round, photographs before drawings, twice.
     """
 
     def __init__(self, files: Sequence[Path], folder: Path, drawings: int | None = None, rounds: float = 1) -> None:
+        if not 1 <= rounds < math.inf:
+            raise InputError(expected="1 round or more", got=str(rounds), fix="use every photograph at least once")
         self.files, self.folder, self.rounds = list(files), folder, rounds
         self.drawings = round(DRAWN_SHARE * len(files)) if drawings is None else drawings
         self._trunk: EfficientNetLite0 | None = None

@@ -7,6 +7,7 @@ once. `quality_figures` makes figures of the trials.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import zlib
@@ -230,15 +231,17 @@ def of_photograph(
     number : int
         Its place among the photographs.
     folder : Path
-        Where it is kept.
+        Where it is kept, under the content of the file. After a change of the code of features, damage or metrics
+        name another one.
     observers : callable
         Gives the observers; not called if nothing must be observed.
     kinds : sequence of Kind
     """
     ladders = [(kind.name, kind.group, [p.values for p in kind.ladder.parameters]) for kind in kinds]
     networks = [entry_of(name).sha256 for name in NETWORKS]
-    settings = (ladders, MIXTURES, MIXED, BESIDE, Scales.shipped().knots, FEATURES, networks, file.name, number)
-    kept = folder / f"{number:04d}-{zlib.crc32(repr(settings).encode()):08x}.npz"
+    settings = (ladders, MIXTURES, MIXED, BESIDE, Scales.shipped().knots, FEATURES, networks)
+    seen = hashlib.sha256(repr(settings).encode() + file.read_bytes()).hexdigest()[:12]
+    kept = folder / f"{number:04d}-{seen}.npz"
     if not kept.exists():
         picture = load(file).pixels.expand(3, -1, -1)[None].contiguous()
         observers().observed(picture, versions(picture, kinds, number)).save(kept)

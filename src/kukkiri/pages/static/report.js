@@ -41,7 +41,8 @@ function numberCell(row, column) {
   const level = model.level(row, column);
   const why = column.key === "sigma" && blurOf(row)?.abstained;
   const text = element("span", { class: "value", "data-tip": why ? reasonText(why, say) : null }, valueText(row, column));
-  const ends = value === null || blurOf(row)?.bound ? [] : (column.interval ?? []).map((key) => get(row, key)).filter((end) => typeof end === "number");
+  const bound = column.key === "sigma" && blurOf(row)?.bound;
+  const ends = value === null || bound ? [] : (column.interval ?? []).map((key) => get(row, key)).filter((end) => typeof end === "number");
   const interval = ends.length === 2 ? element("span", { class: "interval" }, ends.map((end) => formatValue(format, column, end)).join(" – ")) : null;
   if (level === null && !interval) return text;
   if (level === null) return element("span", { class: "value-cell" }, text, interval);
