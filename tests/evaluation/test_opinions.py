@@ -73,7 +73,7 @@ def test_a_table_of_windows(write, tmp_path):
     ("line", "why"),
     [
         ("a.png,good", "a number in column 'mos', got 'good'"),
-        ("a.png,", "a number in column 'mos', got ''"),
+        ("a.png,", "a number in column 'mos', got an empty cell"),
         ("a.png", "a number in column 'mos'"),
         ("a.png,nan", "a number"),
         ("a.png,inf", "a number"),

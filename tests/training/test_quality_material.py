@@ -94,6 +94,7 @@ def test_what_is_prepared(few, tmp_path):
     prepared = Prepared(photographs(tmp_path / "a"), tmp_path / "kept", drawings=1)
     lines = []
     prepared.make_missing(range(2), lines.append)
+    assert len(lines) == 1 and lines[0].startswith("preparing 2 pictures") and lines[0].endswith(str(prepared.folder))
     for number in range(2):
         samples = prepared.samples(number)
         # Itself, two steps, two mixtures of which one is judged, two seen again.

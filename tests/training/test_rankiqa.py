@@ -272,6 +272,14 @@ def test_versions_of_one_content_are_held_out_together(table: Path) -> None:
         rated.points((2.0, 5.0))
 
 
+def test_rows_that_nobody_has_rated_yet_are_left_out(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"{i:02d}.png", "" if i in (3, 7) else i) for i in range(30)]
+    path = written(table.parent / "half.csv", ("image", "mos"), rows)
+    rated = read_scored(path)
+    assert [name for name, _ in rated.judged] == [f"{i:02d}.png" for i in range(30) if i not in (3, 7)]
+    assert capsys.readouterr().err.endswith("half.csv: rows without a score are left out: 2\n")
+
+
 @pytest.mark.parametrize(
     ("header", "change", "kind", "said_"),
     [

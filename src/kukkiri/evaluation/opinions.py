@@ -37,6 +37,8 @@ class Opinion:
         A score that the data set brings with it.
     error : str or None
         What is wrong with the row.
+    rated : bool
+        False where the cell of the opinion is empty; that is an error too.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Opinion:
     reference_name: str | None = None
     score: float | None = None
     error: str | None = None
+    rated: bool = True
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ def _from_rows(source: str, header: list[str], lines: Any, folder: Path, scores:
                 paired or None,
                 found,
                 error,
+                rated=cells[opinion] not in (None, ""),
             )
         )
     if not rows:
@@ -228,5 +232,6 @@ def _number(cell: Any, heading: str, *, finite: bool = True) -> tuple[float | No
     except (TypeError, ValueError):
         value = math.nan
     if math.isnan(value) or (finite and math.isinf(value)):
-        return None, one_line(f"expected a number in column {heading!r}, got {str(cell)!r}; correct it", 200)
+        got = "an empty cell; fill it in" if cell in (None, "") else f"{str(cell)!r}; correct it"
+        return None, one_line(f"expected a number in column {heading!r}, got {got}", 200)
     return value, None

@@ -311,6 +311,9 @@ class Prepared:
     def make_missing(self, numbers: Sequence[int], report: Callable[[str], None]) -> None:
         """Make what is not there yet, and say about once a minute how far it is."""
         missing = [n for n in numbers if not self.path(n).exists()]
+        if missing:
+            what = f"preparing {len(missing)} pictures, about a dozen seconds each"
+            report(f"{what}, before the training begins; kept in {self.folder}")
         began = said = time.monotonic()
         for done, number in enumerate(missing):
             if (now := time.monotonic()) - said > 60:

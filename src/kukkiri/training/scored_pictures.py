@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,8 @@ def read_scored(table: Path, *, higher_is_worse: bool | None = None) -> ScoredPi
     Parameters
     ----------
     table : Path
-        A CSV file with the columns image and mos, as `kukkiri evaluate scores` takes it.
+        A CSV file with the columns image and mos, as `kukkiri evaluate scores` takes it. Rows whose score is empty are
+        not rated yet: they are left out, and how many is said on standard error.
     higher_is_worse : bool, optional
         What the scores mean. Default: higher is better; of a column 'dmos' it must be said, for LIVE and KADID-10k
         give that name to opposite things.
@@ -90,12 +92,15 @@ def read_scored(table: Path, *, higher_is_worse: bool | None = None) -> ScoredPi
         score for all.
     """
     opinions = read_opinions(table)
-    for row in opinions.rows:
+    rows = [row for row in opinions.rows if row.rated]
+    if unrated := len(opinions.rows) - len(rows):
+        sys.stderr.write(f"{one_line(table)}: rows without a score are left out: {unrated}\n")
+    for row in rows:
         if row.error:
             raise InputError(
                 expected=f"rows of image and score in {one_line(table)}",
                 got=f"{one_line(row.name)}: {row.error}",
-                fix="correct the row, or take it out",
+                fix="or take the row out",
             )
         if not Path(str(row.image)).is_file():
             raise ReadError(
@@ -109,9 +114,9 @@ def read_scored(table: Path, *, higher_is_worse: bool | None = None) -> ScoredPi
             got="nothing: in some data sets it is the worst, in others the best",
             fix="pass --set higher_is_worse=true, or false",
         )
-    contents = [row.reference_name or row.name for row in opinions.rows]
+    contents = [row.reference_name or row.name for row in rows]
     kept_apart = set(sorted(set(contents))[::HELD_OUT_EVERY])
-    scores = tuple(float(row.value or 0.0) for row in opinions.rows)
+    scores = tuple(float(row.value or 0.0) for row in rows)
     if len(scores) < LEAST or len(set(contents)) < 2 or len(set(scores)) < 2:
         raise InputError(
             expected=f"at least {LEAST} pictures of several contents and scores",
@@ -119,7 +124,7 @@ def read_scored(table: Path, *, higher_is_worse: bool | None = None) -> ScoredPi
             fix="have more pictures rated",
         )
     return ScoredPictures(
-        files=tuple(Path(str(row.image)) for row in opinions.rows),
+        files=tuple(Path(str(row.image)) for row in rows),
         scores=scores,
         held_out=tuple(content in kept_apart for content in contents),
         higher_is_worse=bool(higher_is_worse),
