@@ -116,7 +116,7 @@ def test_a_killed_process_ends_the_run_with_an_explanation(many: Path) -> None:
             return plain(self, files)
         worker.Worker.measure = slow
         def kill():
-            lines = os.popen(f"ps -o pid=,args= --ppid {os.getpid()}").readlines()
+            lines = os.popen(f"ps -ww -o pid=,args= --ppid {os.getpid()}").readlines()
             others = [int(line.split()[0]) for line in lines if "loky" in line and "tracker" not in line]
             for other in others:
                 os.kill(other, signal.SIGKILL)
