@@ -234,6 +234,13 @@ def test_what_is_measured_in_part_is_told_from_a_failure(tmp_path: Path) -> None
     for reused in (0, 1):  # it would be too small again: it is not measured twice
         outcome = inspect(find_files(tmp_path), Settings(metrics=("tenengrad", "niqe")), out=out)
         assert (outcome.failed, outcome.partly, outcome.exit_code, outcome.reused) == (0, 1, 1, reused)
+    # But for a report, which shows it: there is no thumbnail of it yet.
+    report = tmp_path / "r.html"
+    for reused in (0, 1):
+        outcome = inspect(
+            find_files(tmp_path / "small.png"), Settings(metrics=("tenengrad", "niqe")), out=out, report=report
+        )
+        assert (outcome.partly, outcome.reused) == (1, reused)
 
 
 def test_the_command_names_the_first_failures(tmp_path: Path) -> None:

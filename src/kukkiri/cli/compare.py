@@ -10,7 +10,8 @@ from typer.core import TyperCommand
 
 from kukkiri.cli.compare_tables import check_places, check_suffix, print_rows, summary_lines, write_rows
 from kukkiri.cli.options import AutoMask, Device, MaxSide, MetricOptions, Precise, WeightFiles
-from kukkiri.cli.output import Json, print_json
+from kukkiri.cli.output import Json
+from kukkiri.cli.scoring import say_interrupted, scored
 from kukkiri.metrics.table import metric_names
 
 MOTIONS = ("translation", "affine", "homography")
@@ -77,10 +78,9 @@ def command(
     json: Json = False,
 ) -> None:
     """Compare pictures with a reference, or two folders paired by name."""
-    from kukkiri.cli.blur_progress import progress
     from kukkiri.errors import InputError
     from kukkiri.quality.building import Scoring, build_metrics, parse_options, parse_weights
-    from kukkiri.quality.many import score_pairs, summarise
+    from kukkiri.quality.many import summarise
 
     if align is None and not tones:
         raise InputError(expected="--no-tones with --align", got="it alone", fix="add --align, or leave it out")
@@ -100,17 +100,7 @@ def command(
     metrics = build_metrics(metric_names(metric, ["psnr", "ssim"]), scoring, reference=True)
     pairs = find_pairs(distorted, reference)
     check_places(out, map_out)
-    rows: list[dict[str, Any]] = []
-    interrupted = False
-    with progress("comparing", len(pairs)) as advance:
-        try:
-            for done, part in enumerate(score_pairs(pairs, metrics, scoring), 1):
-                rows += part
-                advance(done, len(pairs))
-                for row in part if json else ():
-                    print_json(row)
-        except KeyboardInterrupt:
-            interrupted = True  # what is scored is kept
+    rows, interrupted = scored("comparing", pairs, metrics, scoring, json=json)
     if out is not None and (rows or not interrupted):
         write_rows(out, rows, aligned=align is not None, mapped=map_out is not None)
     if not json:
@@ -119,7 +109,7 @@ def command(
         typer.echo(line, err=True)
     if interrupted:
         kept = f"; these are in {out}" if out is not None and rows else ""
-        typer.echo(f"kukkiri: interrupted after {len(rows) // len(metrics)} of {len(pairs)} pictures{kept}", err=True)
+        say_interrupted(len(rows) // len(metrics), len(pairs), kept)
         raise typer.Exit(130)
     raise typer.Exit(int(any(row["error"] for row in rows)))
 

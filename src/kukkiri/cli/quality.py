@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kukkiri.cli.options import AutoMask, Device, MaxSide, MetricOptions, Precise, WeightFiles
-from kukkiri.cli.output import Json, print_json
+from kukkiri.cli.output import Json
+from kukkiri.cli.scoring import say_interrupted, scored
 from kukkiri.errors import InputError
 from kukkiri.metrics.table import DEFAULT_QUALITY, metric_names
 
@@ -37,10 +38,8 @@ def command(
     json: Json = False,
 ) -> None:
     """Score pictures by themselves, and say what is wrong. Whole folders: 'kukkiri measure'."""
-    from kukkiri.cli.blur_progress import progress
     from kukkiri.cli.quality_tables import print_qualities
     from kukkiri.quality.building import Scoring, build_metrics, parse_options, parse_weights
-    from kukkiri.quality.many import score_pairs
 
     scoring = Scoring(
         auto_mask=auto_mask,
@@ -52,21 +51,11 @@ def command(
     )
     metrics = build_metrics(metric_names(metric, [DEFAULT_QUALITY]), scoring, reference=False)
     pairs = [_alone(path, metric or ()) for path in pictures]
-    rows: list[dict[str, Any]] = []
-    interrupted = False
-    with progress("scoring", len(pairs)) as advance:
-        try:
-            for done, part in enumerate(score_pairs(pairs, metrics, scoring), 1):
-                rows += part
-                advance(done, len(pairs))
-                for row in part if json else ():
-                    print_json(row)
-        except KeyboardInterrupt:
-            interrupted = True  # what is scored is shown
+    rows, interrupted = scored("scoring", pairs, metrics, scoring, json=json)
     if not json:
         print_qualities(rows)
     if interrupted:
-        typer.echo(f"kukkiri: interrupted after {len(rows) // len(metrics)} of {len(pairs)} pictures", err=True)
+        say_interrupted(len(rows) // len(metrics), len(pairs))
         raise typer.Exit(130)
     raise typer.Exit(int(any(row["error"] for row in rows)))
 

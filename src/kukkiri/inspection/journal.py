@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from kukkiri.errors import WriteError
 from kukkiri.inspection.blur_view import BlurView
 from kukkiri.inspection.quality_view import QualityView
-from kukkiri.inspection.record import printable
+from kukkiri.inspection.record import is_partly_measured, printable
 from kukkiri.inspection.settings import file_fingerprint
 from kukkiri.inspection.worker import Measured
 
@@ -110,11 +110,13 @@ class Journal:
         with self._guarded():
             self._db.execute("BEGIN IMMEDIATE")
             for key, pictures in by_source.items():
-                # What is partly measured is: a picture that is too small for a metric will be so again.
-                failed = any(
-                    m.record.error and not any(v is not None for v in m.record.scores.values()) for m in pictures
-                )
-                shown = all(m.thumbnail or m.record.error for m in pictures)
+                # What is partly measured is no failure: a picture that is too small for a metric will be so again.
+                failures = [
+                    bool(m.record.error) and not is_partly_measured(m.record.to_row(), tuple(m.record.scores))
+                    for m in pictures
+                ]
+                failed = any(failures)
+                shown = all(m.thumbnail or failure for m, failure in zip(pictures, failures, strict=True))
                 self._db.execute("DELETE FROM rows WHERE source = ?", (key,))
                 self._db.execute(
                     "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
